@@ -1,0 +1,50 @@
+# One venv for everything; each stamp says which groups of pyproject.toml it holds.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PINS := requirements.txt pyproject.toml infra/constraints.txt
+ARGS ?=
+
+.PHONY: run test check lint format clean help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: $(PINS) | $(BIN)/python
+	@echo "setting up $(VENV) (once)"
+	@$(PIP) install -c infra/constraints.txt -e '.[local]'
+	@touch $@
+
+$(VENV)/.test: $(PINS) | $(BIN)/python
+	@echo "setting up $(VENV) with the test tools (once)"
+	@$(PIP) install -c infra/constraints.txt -e '.[local,test]'
+	@touch $@ $(VENV)/.local
+
+$(VENV)/.lint: $(PINS) | $(VENV)/.test
+	@$(PIP) install -c infra/constraints.txt -e '.[local,test,lint]'
+	@touch $@
+
+run: $(VENV)/.local  ## start OpenMNS on http://127.0.0.1:8000 (ARGS='--port 9000' for more)
+	@exec $(BIN)/mns serve $(ARGS)
+
+test: $(VENV)/.test  ## run the tests (ARGS='-k name' for some of them)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.lint  ## formatting, lint, types and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test  ## everything that CI runs
+
+format: $(VENV)/.lint  ## put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:  ## remove the venv and all caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis node_modules *.egg-info

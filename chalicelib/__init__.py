@@ -1,0 +1,1 @@
+"""The deployed half of OpenMNS; `docs/architecture.md` draws its rooms and which way imports point."""

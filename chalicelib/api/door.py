@@ -1,0 +1,135 @@
+"""What every request passes through: health, routing, authentication, the operation, and one gate for errors."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chalicelib import telemetry
+from chalicelib.api import operations, table, waiting
+from chalicelib.broker import ports
+from chalicelib.model import account, errors, limits
+from chalicelib.wire import endpoint, http, signatures
+from chalicelib.wire import errors as wire_errors
+
+_HEALTH = "/health"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Exchange:
+    """A request in hand."""
+
+    request: http.Request
+    request_id: str
+
+
+class Door:
+    """Turns requests into responses, or into polls that wait."""
+
+    def __init__(
+        self,
+        *,
+        verbs: operations.Verbs,
+        clock: ports.Clock,
+        ids: ports.Ids,
+        waiter: waiting.Waiter,
+        region: str,
+        explain_signatures: bool,
+    ) -> None:
+        self._verbs = verbs
+        self._clock = clock
+        self._ids = ids
+        self._waiter = waiter
+        self._region = region
+        self._explain = explain_signatures
+        self._router = operations.Router(table.TABLE)
+
+    def begin(self, request: http.Request) -> operations.Step:
+        """Take in a request; never raises."""
+        exchange = _Exchange(request=request, request_id=self._ids.request_id(self._clock.now()))
+        return self._guard(exchange, lambda: self._answer(request))
+
+    def run(self, request: http.Request) -> http.Response:
+        """Answer a request, waiting in this thread where it waits."""
+        mark = self._waiter.mark()
+        step = self.begin(request)
+        looks = 1
+        while isinstance(step, operations.Waiting):
+            self._waiter.wait(step, mark=mark, looks=looks)
+            mark = self._waiter.mark()
+            step = step.resume()
+            looks += 1
+        return step
+
+    def refuse(self, request: http.Request, error: errors.MnsError) -> http.Response:
+        """The response for a request that the door's owner does not let in."""
+        exchange = _Exchange(request=request, request_id=self._ids.request_id(self._clock.now()))
+        return self._failed(exchange, error)
+
+    def _guard(self, exchange: _Exchange, step: "Callable[[], operations.Step]") -> operations.Step:
+        try:
+            outcome = step()
+        except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
+            return self._failed(exchange, error)
+        if isinstance(outcome, operations.Waiting):
+            resume, give_up = outcome.resume, outcome.give_up
+            return replace(
+                outcome,
+                resume=lambda: self._guard(exchange, resume),
+                give_up=lambda: self._give_up(exchange, give_up),
+            )
+        return _finish(exchange, outcome)
+
+    def _give_up(self, exchange: _Exchange, give_up: Callable[[], http.Response]) -> http.Response:
+        try:
+            return _finish(exchange, give_up())
+        except errors.MnsError as error:
+            return self._failed(exchange, error)
+
+    def _failed(self, exchange: _Exchange, error: Exception) -> http.Response:
+        known = wire_errors.known(error)
+        if isinstance(known, errors.InternalError):
+            telemetry.logger.error(
+                "request failed",
+                request_id=exchange.request_id,
+                method=exchange.request.method,
+                path=exchange.request.path,
+                exc_info=error,
+            )
+        response = wire_errors.render(known, request_id=exchange.request_id, host_id=exchange.request.host_url)
+        return _finish(exchange, response)
+
+    def _answer(self, request: http.Request) -> operations.Step:
+        if request.path == _HEALTH and request.method in ("GET", "HEAD"):
+            return http.Response(
+                status=200, headers={"Content-Type": http.JSON}, body=json.dumps({"status": "ok"}).encode()
+            )
+        operation, path = self._router.find(request)
+        namespace = self._authenticate(request)
+        return operation.run(operations.Call(request=request, namespace=namespace, verbs=self._verbs, path=path))
+
+    def _authenticate(self, request: http.Request) -> account.Namespace:
+        """Who calls, in the order of checks of section 3.3 of the protocol document."""
+        authorization = signatures.read_authorization(request)
+        signatures.check_date(request, self._clock.now())
+        signatures.check_version(request)
+        key = self._verbs.identities.key(authorization.access_key_id)
+        account_id, region = endpoint.read_host(request.headers.get("host", ""))
+        if account_id is not None and account_id != key.account_id:
+            raise errors.AccessDenied
+        expected = signatures.verify(request, authorization, key.secret)
+        if expected is not None:
+            raise errors.SignatureDoesNotMatch(
+                f"The signature does not match. The server built this string to sign: {expected}"
+                if self._explain
+                else ""
+            )
+        signatures.check_digest(request)
+        return account.Namespace(account_id=key.account_id, region=region or self._region)
+
+
+def _finish(exchange: _Exchange, response: http.Response) -> http.Response:
+    """Add what every response has; the lower-case names are how the Java and Python SDKs look them up."""
+    headers = {"x-mns-request-id": exchange.request_id, "x-mns-version": limits.API_VERSION}
+    if response.body:
+        headers["Content-Type"] = http.XML
+    return replace(response, headers=headers | dict(response.headers))

@@ -1,0 +1,87 @@
+"""The API's table of contents, and what an operation is given.
+
+Every door, local or deployed, finds its operation here. Adding one: its function in the module of its noun, its row in
+`table.py`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib import parse
+
+from chalicelib.broker import accounts, identities, messages, queues
+from chalicelib.model import account, errors
+from chalicelib.wire import http
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verbs:
+    """All use cases."""
+
+    queues: queues.Queues
+    messages: messages.Messages
+    accounts: accounts.Accounts
+    identities: identities.Identities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of an operation, its caller known."""
+
+    request: http.Request
+    namespace: account.Namespace
+    verbs: Verbs
+    path: Mapping[str, str] = field(default_factory=dict)  # the variables of the path, decoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A long poll that found nothing yet. Whoever runs it waits as it can, then resumes it, until it has a response."""
+
+    queue_id: str
+    deadline: int  # ms
+    next_due: int | None  # ms, when a message of the queue becomes visible, as far as is known
+    resume: "Callable[[], Step]"  # look again
+    give_up: Callable[[], http.Response]  # answer that there is nothing, without another look
+
+
+Step: TypeAlias = http.Response | Waiting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A row of the table: what is called, by which request."""
+
+    name: str
+    method: str
+    path: str  # with {variables}
+    run: Callable[[Call], Step]
+    when: Callable[[http.Request], bool] = lambda request: True  # what else the request must have  # noqa: ARG005
+
+
+class Router:
+    """Finds the operation that a request means."""
+
+    def __init__(self, table: Sequence[Operation]) -> None:
+        self._paths: dict[str, tuple[re.Pattern[str], list[Operation]]] = {}
+        for row in table:
+            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", row.path) + "/?")
+            self._paths.setdefault(row.path, (pattern, []))[1].append(row)
+
+    def find(self, request: http.Request) -> tuple[Operation, Mapping[str, str]]:
+        """The operation and the variables of its path.
+
+        Raises:
+            errors.InvalidRequestURL: there is no such path, or not with this method.
+        """
+        for pattern, rows in self._paths.values():
+            if found := pattern.fullmatch(request.path):
+                for row in rows:
+                    if row.method == request.method and row.when(request):
+                        return row, {name: parse.unquote(value) for name, value in found.groupdict().items()}
+                methods = ", ".join(sorted({row.method for row in rows}))
+                raise errors.InvalidRequestURL(
+                    f"{request.method} {request.target[:256]} is no operation; this path takes {methods}."
+                )
+        raise errors.InvalidRequestURL(f"The path {request.path[:256]} is not part of the API.")

@@ -1,0 +1,56 @@
+"""The operations of API version 2015-06-06, as section 1 of the protocol document lists them."""
+
+from chalicelib.api import accounts, messages, queues
+from chalicelib.api.operations import Operation
+from chalicelib.wire import http
+
+
+def _overrides(request: http.Request) -> bool:
+    return request.flag("metaoverride")
+
+
+def _creates(request: http.Request) -> bool:
+    return not request.flag("metaoverride")
+
+
+def _peeks(request: http.Request) -> bool:
+    return request.flag("peekonly")
+
+
+def _receives(request: http.Request) -> bool:
+    return not request.flag("peekonly")
+
+
+def _is_single(request: http.Request) -> bool:
+    return "receipthandle" in request.parameters
+
+
+def _is_batch(request: http.Request) -> bool:
+    return "receipthandle" not in request.parameters
+
+
+def _asks_for_account(request: http.Request) -> bool:
+    return request.flag("accountmeta")
+
+
+_QUEUE = "/queues/{queue}"
+_MESSAGES = "/queues/{queue}/messages"
+
+TABLE = (
+    Operation(name="ListQueue", method="GET", path="/queues", run=queues.list_queues),
+    Operation(name="CreateQueue", method="PUT", path=_QUEUE, run=queues.create, when=_creates),
+    Operation(name="SetQueueAttributes", method="PUT", path=_QUEUE, run=queues.set_attributes, when=_overrides),
+    Operation(name="GetQueueAttributes", method="GET", path=_QUEUE, run=queues.get_attributes),
+    Operation(name="DeleteQueue", method="DELETE", path=_QUEUE, run=queues.delete),
+    Operation(name="SendMessage, BatchSendMessage", method="POST", path=_MESSAGES, run=messages.send),
+    Operation(name="PeekMessage, BatchPeekMessage", method="GET", path=_MESSAGES, run=messages.peek, when=_peeks),
+    Operation(
+        name="ReceiveMessage, BatchReceiveMessage", method="GET", path=_MESSAGES, run=messages.receive, when=_receives
+    ),
+    Operation(name="DeleteMessage", method="DELETE", path=_MESSAGES, run=messages.delete, when=_is_single),
+    Operation(name="BatchDeleteMessage", method="DELETE", path=_MESSAGES, run=messages.delete_batch, when=_is_batch),
+    Operation(name="ChangeMessageVisibility", method="PUT", path=_MESSAGES, run=messages.change_visibility),
+    Operation(name="GetAccountAttributes", method="GET", path="/", run=accounts.get_attributes, when=_asks_for_account),
+    Operation(name="SetAccountAttributes", method="PUT", path="/", run=accounts.set_attributes, when=_asks_for_account),
+    Operation(name="OpenService", method="POST", path="/commonbuy/openservice", run=accounts.open_service),
+)

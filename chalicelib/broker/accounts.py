@@ -1,0 +1,24 @@
+"""What can be done with an account's own attributes."""
+
+from chalicelib.broker import ports
+from chalicelib.model import account
+
+
+class Accounts:
+    """Read and change an account's attributes; open the service."""
+
+    def __init__(self, *, store: ports.Accounts, ids: ports.Ids) -> None:
+        self._store = store
+        self._ids = ids
+
+    def attributes(self, namespace: account.Namespace) -> account.AccountAttributes:
+        """The account's attributes in this region."""
+        return self._store.attributes(namespace)
+
+    def set_attributes(self, namespace: account.Namespace, change: account.AccountChange) -> None:
+        """Change the attributes named."""
+        self._store.change(namespace, change)
+
+    def open_service(self, namespace: account.Namespace) -> str:
+        """Open the service for the account; the number of the order, the same however often it is opened."""
+        return self._store.open(namespace, self._ids.order_id())

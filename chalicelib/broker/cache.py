@@ -1,0 +1,43 @@
+"""A small per-process cache with a stated staleness."""
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from chalicelib.broker import ports
+from chalicelib.model import limits
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_MOST_ENTRIES = 10_000  # then it starts anew: what is used is soon back
+
+
+class Cache(Generic[K, V]):
+    """Values that may be up to `limits.CACHE_SECONDS` old; what was not found is not remembered."""
+
+    def __init__(self, clock: ports.Clock) -> None:
+        self._clock = clock
+        self._entries: dict[K, tuple[int, V]] = {}
+
+    def get(self, key: K, load: Callable[[], V | None]) -> V | None:
+        """The value of `key`, loaded if it is not here or too old."""
+        now = self._clock.now()
+        entry = self._entries.get(key)
+        if entry is not None and 0 <= now - entry[0] < limits.CACHE_SECONDS * 1000:
+            return entry[1]
+        value = load()
+        if value is None:
+            self.forget(key)
+        else:
+            self.keep(key, value)
+        return value
+
+    def keep(self, key: K, value: V) -> None:
+        """Remember `value` from now on."""
+        if len(self._entries) >= _MOST_ENTRIES:
+            self._entries.clear()
+        self._entries[key] = (self._clock.now(), value)
+
+    def forget(self, key: K) -> None:
+        """Load `key` the next time it is asked for."""
+        self._entries.pop(key, None)

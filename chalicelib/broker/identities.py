@@ -1,0 +1,28 @@
+"""Who is asking."""
+
+from chalicelib.broker import cache, ports
+from chalicelib.model import account, errors
+
+
+class Identities:
+    """Look up access keys."""
+
+    def __init__(self, *, store: ports.Identities, clock: ports.Clock) -> None:
+        self._store = store
+        self._known: cache.Cache[str, account.AccessKey] = cache.Cache(clock)
+
+    def key(self, access_key_id: str) -> account.AccessKey:
+        """The key with this id, at most `limits.CACHE_SECONDS` old.
+
+        Raises:
+            errors.InvalidAccessKeyId: there is no such key, or it is disabled.
+        """
+        key = self._known.get(access_key_id, lambda: self._store.key(access_key_id))
+        if key is None or not key.enabled:
+            raise errors.InvalidAccessKeyId
+        return key
+
+    def add_key(self, key: account.AccessKey) -> None:
+        """Store a key, in place of one with its id."""
+        self._store.put_key(key)
+        self._known.forget(key.access_key_id)

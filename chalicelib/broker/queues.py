@@ -1,0 +1,119 @@
+"""What can be done with queues as such."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.broker import cache, ports
+from chalicelib.model import account, errors, limits, queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One page of a list of queues; `counts` is empty unless they were asked for."""
+
+    page: queue.Page
+    counts: Mapping[str, queue.Counts]  # by queue id
+
+
+class Queues:
+    """Create, change, look up, list and delete queues."""
+
+    def __init__(
+        self, *, store: ports.Queues, tallies: ports.Tallies, clock: ports.Clock, ids: ports.Ids, shards: int
+    ) -> None:
+        self._store = store
+        self._tallies = tallies
+        self._clock = clock
+        self._ids = ids
+        self._shards = shards
+        self._known: cache.Cache[tuple[account.Namespace, str], queue.Queue] = cache.Cache(clock)
+
+    def find(self, namespace: account.Namespace, name: str) -> queue.Queue:
+        """The queue, its attributes at most `limits.CACHE_SECONDS` old.
+
+        Raises:
+            errors.QueueNotExist: there is no such queue.
+        """
+        found = self._known.get((namespace, name), lambda: self._store.get(namespace, name))
+        if found is None:
+            raise errors.QueueNotExist
+        return found
+
+    def create(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> tuple[queue.Queue, bool]:
+        """Create a queue with the attributes named and the defaults for the others; say whether it is new.
+
+        Raises:
+            errors.QueueAlreadyExist: there is one whose effective attributes differ.
+            errors.QueueNumExceededLimit: the namespace has as many queues as it may have.
+            errors.InvalidArgument, errors.InvalidQueueName, errors.QueueNameLengthError: no queue may be like this.
+        """
+        attributes = queue.QueueAttributes().evolve(change)
+        queue.check_name(name)
+        existing = self._store.get(namespace, name)
+        if existing is None:
+            if self._store.count(namespace) >= limits.QUEUES_PER_ACCOUNT:
+                raise errors.QueueNumExceededLimit(
+                    f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
+                )
+            now = self._clock.now()
+            new = queue.Queue(
+                name=name,
+                queue_id=self._ids.queue_id(),
+                shards=self._shards,
+                attributes=attributes,
+                created_at=now,
+                modified_at=now,
+            )
+            existing = self._store.create(namespace, new)
+            if existing is None:
+                self._known.keep((namespace, name), new)
+                return new, True
+        if existing.attributes != attributes:
+            raise errors.QueueAlreadyExist
+        return existing, False
+
+    def set_attributes(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
+        """Change the attributes named; messages already stored keep the delay and retention they came with.
+
+        Raises:
+            errors.QueueNotExist: there is no such queue.
+            errors.InvalidArgument: an attribute is out of its range; none is changed then.
+        """
+        queue.QueueAttributes().evolve(change)
+        changed = self._store.change(namespace, name, change, self._clock.now())
+        if changed is None:
+            self._known.forget((namespace, name))
+            raise errors.QueueNotExist
+        self._known.keep((namespace, name), changed)
+
+    def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[queue.Queue, queue.Counts]:
+        """The queue as it is now, and how many messages it holds.
+
+        Raises:
+            errors.QueueNotExist: there is no such queue.
+        """
+        found = self._store.get(namespace, name)
+        if found is None:
+            raise errors.QueueNotExist
+        return found, self._counts([found])[found.queue_id]
+
+    def delete(self, namespace: account.Namespace, name: str) -> None:
+        """Delete a queue with all its messages; deleting none is no error."""
+        self._store.delete(namespace, name)
+        self._known.forget((namespace, name))
+
+    def list(
+        self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int, with_counts: bool
+    ) -> Listing:
+        """One page of the queues, ascending by name."""
+        page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
+        return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
+
+    def _counts(self, queues: Sequence[queue.Queue]) -> dict[str, queue.Counts]:
+        tallies = self._tallies.counts([partition for item in queues for partition in item.partitions])
+        return {
+            item.queue_id: sum(
+                (tallies.get(partition, queue.Counts()) for partition in item.partitions), queue.Counts()
+            )
+            for item in queues
+        }

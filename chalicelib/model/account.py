@@ -1,0 +1,51 @@
+"""Accounts: the owners of queues, their keys, and the attributes of the account itself."""
+
+import re
+from dataclasses import dataclass, field
+
+from chalicelib.model import errors
+
+_ACCOUNT_ID = re.compile(r"[0-9]{1,32}")
+
+
+def is_account_id(text: str) -> bool:
+    """Whether `text` looks like an Alibaba Cloud account id: decimal digits (16 as issued)."""
+    return _ACCOUNT_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namespace:
+    """Where names are unique: one account in one region."""
+
+    account_id: str  # decimal digits
+    region: str  # such as cn-hangzhou
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessKey:
+    """A pair of key id and secret, and whose it is."""
+
+    access_key_id: str
+    secret: str = field(repr=False)
+    account_id: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountAttributes:
+    """What GetAccountAttributes answers."""
+
+    logging_bucket: str = ""  # where operation logs go; empty: nowhere
+    trace_enabled: int = 0  # 1: message traces are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountChange:
+    """The attributes that a SetAccountAttributes names; None: leave as it is."""
+
+    logging_bucket: str | None = None
+    trace_enabled: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.trace_enabled not in (None, 0, 1):
+            raise errors.InvalidArgument("The value of TraceEnabled should between 0 and 1.")

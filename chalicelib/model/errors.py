@@ -1,0 +1,167 @@
+"""What can go wrong, as the client sees it: one class per MNS error code, its docstring the default message.
+
+    MnsError
+    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts
+    ├── Forbidden (403)       account, key, signature
+    ├── NotExist (404)        queue, message
+    ├── TimeExpired (408)
+    ├── AlreadyExist (409)    queue
+    ├── TooManyRequests (429)
+    └── InternalError (500)
+
+The code on the wire is the class name, spelled as MNS spells it. Source: MNS help page "Error codes" and the constants
+of the SDKs (section 13 of the protocol document). Adding one: write the class, add its row to `docs/compatibility.md`.
+"""
+
+from typing import ClassVar
+
+
+class MnsError(Exception):
+    """The request failed."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+    @property
+    def code(self) -> str:
+        """The MNS error code."""
+        return type(self).__name__
+
+    @property
+    def message(self) -> str:
+        """The sentence shown to the client."""
+        return str(self.args[0])
+
+
+class BadRequest(MnsError):
+    """The request is not valid."""
+
+    status = 400
+
+
+class MissingAuthorizationHeader(BadRequest):
+    """The Authorization header is required."""
+
+
+class InvalidAuthorizationHeader(BadRequest):
+    """The Authorization header should read "MNS <AccessKeyId>:<Signature>" or be of the MNS4-HMAC-SHA256 form."""
+
+
+class MissingDateHeader(BadRequest):
+    """The Date or x-mns-date header is required."""
+
+
+class InvalidDateHeader(BadRequest):
+    """The Date header is not a date of RFC 1123, such as "Tue, 02 Jan 2024 03:04:05 GMT"."""
+
+
+class MissingVersionHeader(BadRequest):
+    """The x-mns-version header is required."""
+
+
+class InvalidVersionHeader(BadRequest):
+    """The x-mns-version header names a version that is not supported."""
+
+
+class InvalidDegist(BadRequest):  # sic: this is how MNS spells it
+    """The Content-MD5 header is not the digest of the body."""
+
+
+class InvalidRequestURL(BadRequest):
+    """The requested path or method is not part of the API."""
+
+
+class InvalidQueryString(BadRequest):
+    """The query string is not valid."""
+
+
+class MalformedXML(BadRequest):
+    """The body is not well-formed XML."""
+
+
+class InvalidArgument(BadRequest):
+    """The body or a parameter does not have the form or the range that the operation asks for."""
+
+
+class MissingReceiptHandle(BadRequest):
+    """The ReceiptHandle is required."""
+
+
+class MissingVisibilityTimeout(BadRequest):
+    """The VisibilityTimeout is required."""
+
+
+class ReceiptHandleError(BadRequest):
+    """The receipt handle you provided is not valid."""
+
+
+class InvalidQueueName(BadRequest):
+    """The queue name should hold letters, digits and hyphens only and begin with a letter or a digit."""
+
+
+class QueueNameLengthError(BadRequest):
+    """The queue name is too short or too long."""
+
+
+class QueueNumExceededLimit(BadRequest):
+    """The account has as many queues as it may have."""
+
+
+class Forbidden(MnsError):
+    """The request is not allowed."""
+
+    status = 403
+
+
+class AccessDenied(Forbidden):
+    """The OwnerId that your Access Key Id associated to is forbidden for this operation."""
+
+
+class InvalidAccessKeyId(Forbidden):
+    """The access Id you provided is not exist."""
+
+
+class SignatureDoesNotMatch(Forbidden):
+    """The signature of the request is not the one that the server computed; check the AccessKeySecret."""
+
+
+class NotExist(MnsError):
+    """The thing asked for does not exist."""
+
+    status = 404
+
+
+class QueueNotExist(NotExist):
+    """The queue name you provided is not exist."""
+
+
+class MessageNotExist(NotExist):
+    """Message not exist."""
+
+
+class TimeExpired(MnsError):
+    """The date of the request differs from the server's time by more than 15 minutes."""
+
+    status = 408
+
+
+class AlreadyExist(MnsError):
+    """The thing to create exists and differs."""
+
+    status = 409
+
+
+class QueueAlreadyExist(AlreadyExist):
+    """The queue you want to create is already exist."""
+
+
+class TooManyRequests(MnsError):
+    """Too many requests at this moment; slow down and try again."""
+
+    status = 429
+
+
+class InternalError(MnsError):
+    """The server met an error of its own; the request may be tried again."""

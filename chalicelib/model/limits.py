@@ -1,0 +1,72 @@
+"""Every documented number, beside its source.
+
+`D` is an MNS help page, `OA` the 2022-01-19 API, `R` a choice of ours where the documents are silent or at odds (its
+reason in docs/adr/0003-protocol-choices.md).
+"""
+
+from dataclasses import dataclass
+
+from chalicelib.model import errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """An integer from `low` to `high`, both included; `name` is the element or parameter on the wire."""
+
+    name: str
+    low: int
+    high: int
+    default: int
+
+    def check(self, value: int) -> int:
+        """Return `value`; raise InvalidArgument naming the element and its range if it lies outside."""
+        if self.low <= value <= self.high:
+            return value
+        raise errors.InvalidArgument(f"The value of {self.name} should between {self.low} and {self.high}.")
+
+
+# Queues (D CreateQueue, OA CreateQueue); seconds and bytes.
+DELAY_SECONDS = Range(name="DelaySeconds", low=0, high=604_800, default=0)
+MAXIMUM_MESSAGE_SIZE = Range(name="MaximumMessageSize", low=1_024, high=65_536, default=65_536)
+MESSAGE_RETENTION_PERIOD = Range(name="MessageRetentionPeriod", low=60, high=604_800, default=345_600)
+VISIBILITY_TIMEOUT = Range(name="VisibilityTimeout", low=1, high=43_200, default=30)
+POLLING_WAIT_SECONDS = Range(name="PollingWaitSeconds", low=0, high=30, default=0)
+QUEUE_NAME_LENGTH = 120  # D "Limits"; older pages said 256
+QUEUES_PER_ACCOUNT = 1_000  # D "Limits", per account and region
+QUEUE_SHARDS = Range(name="shards", low=1, high=64, default=1)  # R: more shards, more throughput, looser order
+
+# Messages (D SendMessage, BatchSendMessage, "Message properties").
+PRIORITY = Range(name="Priority", low=1, high=16, default=8)  # 1 is received first
+BATCH_SIZE = Range(name="numOfMessages", low=1, high=16, default=1)
+BATCH_BYTES = 65_536  # the sum over a BatchSendMessage
+WAIT_SECONDS = Range(name="waitseconds", low=0, high=30, default=0)
+USER_PROPERTIES = 50
+PROPERTY_NAME_LENGTH = 256
+PROPERTY_VALUE_LENGTH = 4_096
+SYSTEM_PROPERTY_NAMES = frozenset(  # constants of the Java, Python and PHP SDKs; Java fails on any other name
+    {"traceparent", "tracestate", "baggage", "DLQMessageType", "DLQSourceArn", "DLQOriginMessageId"}
+)
+MESSAGE_GROUP_ID_LENGTH = 128  # R: undocumented; what SQS allows
+
+# Lists (D ListQueue).
+RETURN_NUMBER = Range(name="x-mns-ret-number", low=1, high=1_000, default=1_000)
+
+# Requests.
+API_VERSION = "2015-06-06"  # D "Common parameters"
+CLOCK_SKEW_SECONDS = 15 * 60  # D "Sign requests"
+REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a character reference, and the XML around it
+XML_DEPTH = 16  # R: the deepest request has five levels
+XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
+
+# Receipts and waiting (R).
+CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key that changed elsewhere
+LONG_POLL_FIRST_LOOK_SECONDS = 0.05  # a waiting Lambda looks again after this long ...
+LONG_POLL_LAST_LOOK_SECONDS = 1.0  # ... growing to this long
+LONG_POLL_GROWTH = 1.5
+
+# Background work (R).
+RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
+RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute
+RELEASE_PAGE = 100  # due messages taken from a queue in one go
+PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
+TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in

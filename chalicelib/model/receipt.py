@@ -1,0 +1,61 @@
+"""Receipt handles: what a consumer shows to delete a message or to change its visibility.
+
+A handle is self-contained: it names the message and the one claim that it came from. The claim's stamp is replaced by
+every receive and every visibility change, and a handle counts only while the message waits for its next visible time.
+"""
+
+import base64
+import binascii
+import hashlib
+import struct
+from dataclasses import dataclass
+
+from chalicelib.model import errors
+
+_LAYOUT = struct.Struct(">B4sHB16s6s")  # version, queue, shard, priority, message id, stamp
+_VERSION = 1
+_TEXT_LENGTH = 40  # of the 30 bytes in base64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """One claim on one message."""
+
+    queue_id: str
+    shard: int
+    priority: int
+    message_id: str  # 32 upper-case hex digits
+    stamp: str  # 12 hex digits, made anew by each claim
+
+    def encode(self) -> str:
+        """The handle as given to clients: `[A-Za-z0-9_-]` only, because some SDKs put it into URLs unescaped."""
+        packed = _LAYOUT.pack(
+            _VERSION,
+            _tag(self.queue_id),
+            self.shard,
+            self.priority,
+            bytes.fromhex(self.message_id),
+            bytes.fromhex(self.stamp),
+        )
+        return base64.urlsafe_b64encode(packed).decode()
+
+
+def decode(handle: str, queue_id: str) -> Receipt:
+    """The receipt behind `handle`; raise ReceiptHandleError if it is none of ours or of another queue."""
+    try:
+        if len(handle) != _TEXT_LENGTH:
+            raise errors.ReceiptHandleError
+        packed = base64.b64decode(handle.encode("ascii"), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise errors.ReceiptHandleError from error
+    version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack(packed)
+    if version != _VERSION or tag != _tag(queue_id):
+        raise errors.ReceiptHandleError
+    return Receipt(
+        queue_id=queue_id, shard=shard, priority=priority, message_id=message_id.hex().upper(), stamp=stamp.hex()
+    )
+
+
+def _tag(queue_id: str) -> bytes:
+    """Four bytes that tell queues apart."""
+    return hashlib.blake2s(queue_id.encode(), digest_size=4).digest()

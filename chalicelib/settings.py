@@ -1,0 +1,53 @@
+"""Settings: the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.model import limits
+
+_PLACEHOLDER_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a deployment decides; every field can be set by its environment variable."""
+
+    region: str = "cn-hangzhou"  # OPENMNS_REGION: of requests whose host names none
+    table_prefix: str = "openmns-"  # OPENMNS_TABLE_PREFIX
+    engine: str = ""  # OPENMNS_ENGINE: "module:function" that makes the engine; empty: boto3
+    longest_wait: float = 25  # OPENMNS_LONGEST_WAIT: seconds that a long poll is held; a gateway gives up at 29
+    explain_signatures: bool = False  # OPENMNS_EXPLAIN_SIGNATURES: answer with the string to sign; local use only
+    inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload
+    queue_shards: int = limits.QUEUE_SHARDS.default  # OPENMNS_QUEUE_SHARDS: of new queues
+    messages_stream_arn: str = _PLACEHOLDER_ARN.format(table="messages")  # OPENMNS_MESSAGES_STREAM_ARN
+    resources_stream_arn: str = _PLACEHOLDER_ARN.format(table="resources")  # OPENMNS_RESOURCES_STREAM_ARN
+
+    def __post_init__(self) -> None:
+        limits.QUEUE_SHARDS.check(self.queue_shards)
+        if not 0 <= self.longest_wait <= limits.WAIT_SECONDS.high:
+            raise ValueError(f"OPENMNS_LONGEST_WAIT should be 0 to {limits.WAIT_SECONDS.high}, not {self.longest_wait}")
+
+
+def read(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ValueError: a variable does not have the form it should have; the message names it.
+    """
+    found = os.environ if environment is None else environment
+    defaults = Settings()
+    changes: dict[str, Any] = {}
+    for name, default in vars(defaults).items():
+        variable = f"OPENMNS_{name.upper()}"
+        if variable in found:
+            changes[name] = _parse(variable, found[variable], type(default))
+    return Settings(**changes)
+
+
+def _parse(variable: str, text: str, kind: type) -> object:
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{variable} should be of type {kind.__name__}, not {text!r}") from error

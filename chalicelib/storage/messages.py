@@ -1,0 +1,393 @@
+"""Messages in the tables `messages` (state, and the payload while it is small) and `bodies` (large payloads).
+
+An item of `messages` is `queue_id#shard` · message id. Its place in the life of a message is the index it is in:
+
+    ready_key  PP#visible_at#id   Active: best priority first, then longest visible, then first sent
+    timer_key  visible_at#PP      Delayed or Inactive: earliest first; it carries the priority, so that a release needs
+                                  no read
+
+A claim moves it from `ready` to `timer`, a release back; both are one conditional write on the key that was seen, so of
+two that race one wins. The payload stands apart once it does not fit one write unit together with the state, for a
+claim must not pay for 64 KB; it is stored before the state and swept after it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from chalicelib.broker import ports
+from chalicelib.model import errors as model_errors
+from chalicelib.model import limits, message, queue, receipt
+from chalicelib.storage import batches, client, contention, errors, items, schema
+
+_ID_ORDER = 16  # characters of a message id that carry time and sequence
+_PURGE_PAGE = 100
+_ROOM = 96  # bytes that an item may grow by when it is claimed
+_ROUNDS = 64  # of claims against other consumers, before a receive answers with what it has
+_STILL_HELD = "attribute_exists(timer_key) AND claim_stamp = :stamp AND visible_at > :now AND expires_at > :now"
+
+
+class Messages:
+    """The port `Messages` on DynamoDB."""
+
+    def __init__(
+        self, *, gate: errors.Gate, batches: batches.Batches, fan: client.Fan, ids: ports.Ids, prefix: str, inline: int
+    ) -> None:
+        """Set up.
+
+        Args:
+            gate: the engine.
+            batches: batch calls on it.
+            fan: how independent calls are made.
+            ids: picks among candidates under contention.
+            prefix: of the tables' names.
+            inline: bytes of an item up to which the payload stays with the state.
+        """
+        self._gate = gate
+        self._batches = batches
+        self._fan = fan
+        self._ids = ids
+        self._table = prefix + schema.MESSAGES.name
+        self._bodies = prefix + schema.BODIES.name
+        self._inline = inline
+        self._spread = contention.Spread()
+
+    def put(self, of: queue.Queue, new: message.Message) -> None:
+        state, body = self._encode(of, new)
+        if body is not None:
+            self._gate.put_item(TableName=self._bodies, Item=body)
+        self._gate.put_item(TableName=self._table, Item=state)
+
+    def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
+        encoded = [self._encode(of, item) for item in new]
+        bodies = [body for _, body in encoded if body is not None]
+        homeless = {item["pk"]["S"] for item in self._write(self._bodies, bodies)} if bodies else set()
+        states = [state for state, _ in encoded if state["sk"]["S"] not in homeless]
+        undone = {item["sk"]["S"] for item in self._write(self._table, states)}
+        return frozenset(homeless | undone)
+
+    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> ports.Claim:
+        claimed: list[client.Item] = []
+        next_due: int | None = None
+        for partition in self._shuffled(of):
+            due = self._release_due(partition, now, max(limit, limits.BATCH_SIZE.high))
+            next_due = _earliest(next_due, due.next_due)
+            claimed += self._claim(partition, limit - len(claimed), now, visible_at)
+            if len(claimed) == limit:
+                break
+        return ports.Claim(messages=tuple(self._decode(claimed)), next_due=next_due)
+
+    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+        found: list[client.Item] = []
+        for partition in self._shuffled(of):
+            self._release_due(partition, now, max(limit, limits.BATCH_SIZE.high))
+            found += self._peek(partition, limit - len(found), now)
+            if len(found) == limit:
+                break
+        return tuple(self._decode(found))
+
+    def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
+        try:
+            self._gate.update_item(
+                TableName=self._table,
+                Key=_receipt_key(receipt),
+                UpdateExpression="SET timer_key = :timer, visible_at = :visible, claim_stamp = :new",
+                ConditionExpression=_STILL_HELD,
+                ExpressionAttributeValues={
+                    ":timer": items.text(_timer_key(visible_at, receipt.priority)),
+                    ":visible": items.number(visible_at),
+                    ":new": items.text(stamp),
+                    ":stamp": items.text(receipt.stamp),
+                    ":now": items.number(now),
+                },
+            )
+        except errors.ConditionFailed:
+            return False
+        return True
+
+    def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[model_errors.MnsError | None, ...]:
+        return tuple(self._fan(lambda item: self._delete(item, now), receipts))
+
+    def release(self, partition: str, *, now: int, limit: int) -> ports.Released:
+        return self._release_due(partition, now, limit)
+
+    def purge(self, partition: str) -> bool:
+        page = self._gate.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ProjectionExpression="pk, sk",
+            ExpressionAttributeValues={":pk": items.text(partition)},
+            Limit=_PURGE_PAGE,
+        )
+        self._batches.write(self._table, [{"DeleteRequest": {"Key": _key(item)}} for item in page["Items"]])
+        return bool(page["Items"])
+
+    def _write(self, table: str, new: Sequence[client.Item]) -> list[client.Item]:
+        undone = self._batches.write(table, [{"PutRequest": {"Item": item}} for item in new])
+        return [request["PutRequest"]["Item"] for request in undone]
+
+    def _shuffled(self, of: queue.Queue) -> Iterator[str]:
+        first = self._ids.pick(of.shards) if of.shards > 1 else 0
+        for step in range(of.shards):
+            yield of.partitions[(first + step) % of.shards]
+
+    def _release_due(self, partition: str, now: int, limit: int) -> ports.Released:
+        entries = self._head(partition, schema.TIMER, limit + 1)
+        due = [entry for entry in entries if _timer_moment(entry) <= now]
+        list(self._fan(lambda entry: self._release(entry, now), due[:limit]))
+        rest = entries[min(len(due), limit) :]
+        return ports.Released(count=len(due[:limit]), next_due=_timer_moment(rest[0]) if rest else None)
+
+    def _release(self, entry: client.Item, now: int) -> None:
+        timer = entry["timer_key"]["S"]
+        visible_at, priority = timer.split("#")
+        ready = _ready_key(int(visible_at), int(priority), entry["sk"]["S"])
+        try:
+            self._gate.update_item(
+                TableName=self._table,
+                Key=_key(entry),
+                UpdateExpression="SET ready_key = :ready REMOVE timer_key",
+                ConditionExpression="timer_key = :timer AND expires_at > :now",
+                ExpressionAttributeValues={
+                    ":ready": items.text(ready),
+                    ":timer": items.text(timer),
+                    ":now": items.number(now),
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except errors.ConditionFailed as failure:
+            self._bury(failure.item, now)
+
+    def _claim(self, partition: str, limit: int, now: int, visible_at: int) -> list[client.Item]:
+        claimed: list[client.Item] = []
+        candidates: list[client.Item] = []
+        more = True
+        for _ in range(_ROUNDS):
+            missing = limit - len(claimed)
+            if not candidates and more and missing:
+                width = missing + self._spread.width(partition)
+                candidates = self._head(partition, schema.READY, width)
+                more = len(candidates) == width
+            if not candidates or not missing:
+                break
+            picks = self._pick(candidates, missing)
+            outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at), picks))
+            won = [item for item in outcomes if isinstance(item, dict)]
+            claimed += won
+            self._spread.learn(partition, won=len(won), lost=outcomes.count(None))
+            failures = [item for item in outcomes if isinstance(item, model_errors.MnsError)]
+            if failures and not claimed:
+                raise failures[0]
+            if failures:
+                break  # what is claimed must reach the consumer; the rest stays where it is
+        return claimed
+
+    def _pick(self, candidates: list[client.Item], count: int) -> list[client.Item]:
+        """Take `count` candidates out of the list: the best ones if there are no more, else any, in their order."""
+        spare = len(candidates) - count
+        places = {self._ids.pick(len(candidates)) for _ in range(count)} if spare > 0 else range(len(candidates))
+        return [candidates.pop(place) for place in sorted(places, reverse=True)][::-1]
+
+    def _claim_one(self, entry: client.Item, now: int, visible_at: int) -> client.Item | model_errors.MnsError | None:
+        """The claimed item; None if another consumer was faster."""
+        ready = entry["ready_key"]["S"]
+        try:
+            answer = self._gate.update_item(
+                TableName=self._table,
+                Key=_key(entry),
+                UpdateExpression=(
+                    "SET timer_key = :timer, visible_at = :visible, claim_stamp = :stamp, dequeues = dequeues + :one,"
+                    " first_at = if_not_exists(first_at, :now) REMOVE ready_key"
+                ),
+                ConditionExpression="ready_key = :ready AND expires_at > :now",
+                ExpressionAttributeValues={
+                    ":timer": items.text(_timer_key(visible_at, int(ready[:2]))),
+                    ":visible": items.number(visible_at),
+                    ":stamp": items.text(self._ids.stamp()),
+                    ":one": items.number(1),
+                    ":now": items.number(now),
+                    ":ready": items.text(ready),
+                },
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except errors.ConditionFailed as failure:
+            self._bury(failure.item, now)
+            return None
+        except model_errors.MnsError as error:
+            return error
+        claimed: client.Item = answer["Attributes"]
+        return claimed
+
+    def _bury(self, item: client.Item | None, now: int) -> None:
+        """Delete a message whose retention is over, for the engine's own sweep may come days later."""
+        if item is None or items.integer(item, "expires_at") > now:
+            return
+        try:
+            self._gate.delete_item(
+                TableName=self._table,
+                Key=_key(item),
+                ConditionExpression="expires_at <= :now",
+                ExpressionAttributeValues={":now": items.number(now)},
+            )
+        except errors.ConditionFailed:
+            return
+
+    def _peek(self, partition: str, limit: int, now: int) -> list[client.Item]:
+        found: list[client.Item] = []
+        start: dict[str, Any] = {}
+        while len(found) < limit:
+            page = self._index_page(partition, schema.READY, limit - len(found), start)
+            entries = page["Items"]
+            by_id = {
+                item["sk"]["S"]: item for item in self._batches.read(self._table, [_key(item) for item in entries])
+            }
+            current = (by_id.get(entry["sk"]["S"]) for entry in entries)
+            found += [
+                item for item in current if item and "ready_key" in item and items.integer(item, "expires_at") > now
+            ]
+            if "LastEvaluatedKey" not in page:
+                break
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        return found
+
+    def _delete(self, receipt: receipt.Receipt, now: int) -> model_errors.MnsError | None:
+        try:
+            self._gate.delete_item(
+                TableName=self._table,
+                Key=_receipt_key(receipt),
+                ConditionExpression=_STILL_HELD,
+                ExpressionAttributeValues={":stamp": items.text(receipt.stamp), ":now": items.number(now)},
+            )
+        except errors.ConditionFailed:
+            return model_errors.MessageNotExist()
+        except model_errors.MnsError as error:
+            return error
+        return None
+
+    def _head(self, partition: str, index: schema.LocalIndex, limit: int) -> list[client.Item]:
+        entries: list[client.Item] = self._index_page(partition, index, limit, {})["Items"]
+        return entries
+
+    def _index_page(
+        self, partition: str, index: schema.LocalIndex, limit: int, start: dict[str, Any]
+    ) -> dict[str, Any]:
+        return self._gate.query(
+            TableName=self._table,
+            IndexName=index.name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": items.text(partition)},
+            ConsistentRead=True,
+            Limit=limit,
+            **start,
+        )
+
+    def _encode(self, of: queue.Queue, new: message.Message) -> tuple[client.Item, client.Item | None]:
+        """The item of a message and, where the payload stands apart, that of the payload."""
+        state: client.Item = {
+            "pk": items.text(queue.partition(of.queue_id, new.shard)),
+            "sk": items.text(new.message_id),
+            "enqueued_at": items.number(new.enqueued_at),
+            "expires_at": items.number(new.expires_at),
+            "visible_at": items.number(new.visible_at),
+            "claim_stamp": items.text(new.stamp),
+            "dequeues": items.number(new.dequeue_count),
+            "priority": items.number(new.priority),
+            "ttl": items.number(_seconds(new.expires_at)),
+        }
+        if new.visible_at <= new.enqueued_at:
+            state["ready_key"] = items.text(_ready_key(new.visible_at, new.priority, new.message_id))
+        else:
+            state["timer_key"] = items.text(_timer_key(new.visible_at, new.priority))
+        if new.group_id is not None:
+            state["group_id"] = items.text(new.group_id)
+        payload: client.Item = {"body": items.text(new.body)}
+        if new.user_properties:
+            payload["user"] = items.text(items.encode_properties(new.user_properties))
+        if new.system_properties:
+            payload["system"] = items.text(items.encode_properties(new.system_properties))
+        if items.size(state) + items.size(payload) + _ROOM <= self._inline:
+            return state | payload, None
+        ttl = items.number(_seconds(new.expires_at) + limits.TTL_SLACK_SECONDS)
+        return state, payload | {"pk": items.text(new.message_id), "ttl": ttl}
+
+    def _decode(self, states: Sequence[client.Item]) -> Iterable[message.Message]:
+        """The messages in items, in their order, with the payloads that stand apart."""
+        apart = [{"pk": item["sk"]} for item in states if "body" not in item]
+        payloads = {item["pk"]["S"]: item for item in self._batches.read(self._bodies, apart)} if apart else {}
+        for item in states:
+            payload = item if "body" in item else payloads.get(item["sk"]["S"])
+            if payload is None:
+                raise model_errors.InternalError(f"The body of the message {item['sk']['S']} is missing.")
+            yield _decode(item, payload)
+
+
+def read_changes(records: Iterable[Mapping[str, Any]]) -> Iterator[ports.Change]:
+    """The changes of state in records of the table's stream, as Lambda receives them."""
+    for record in records:
+        change = record["dynamodb"]
+        yield ports.Change(
+            partition=change["Keys"]["pk"]["S"],
+            sequence=change["SequenceNumber"],
+            before=_state(change.get("OldImage")),
+            after=_state(change.get("NewImage")),
+        )
+
+
+def due_moment(image: client.Item) -> int | None:
+    """When the message in a stream record's image becomes visible (ms); None: it does not wait."""
+    return _timer_moment(image) if "timer_key" in image else None
+
+
+def _state(image: client.Item | None) -> message.State | None:
+    if not image:
+        return None
+    if "ready_key" in image:
+        return message.State.ACTIVE
+    return message.State.INACTIVE if items.integer(image, "dequeues") else message.State.DELAYED
+
+
+def _decode(item: client.Item, payload: client.Item) -> message.Message:
+    return message.Message(
+        message_id=item["sk"]["S"],
+        shard=int(item["pk"]["S"].rpartition("#")[2]),
+        body=payload["body"]["S"],
+        priority=items.integer(item, "priority"),
+        enqueued_at=items.integer(item, "enqueued_at"),
+        expires_at=items.integer(item, "expires_at"),
+        visible_at=items.integer(item, "visible_at"),
+        stamp=item["claim_stamp"]["S"],
+        first_dequeued_at=items.integer(item, "first_at") if "first_at" in item else None,
+        dequeue_count=items.integer(item, "dequeues"),
+        group_id=item["group_id"]["S"] if "group_id" in item else None,
+        user_properties=items.decode_properties(payload, "user"),
+        system_properties=items.decode_properties(payload, "system"),
+    )
+
+
+def _ready_key(visible_at: int, priority: int, message_id: str) -> str:
+    return f"{priority:02d}#{visible_at:013d}#{message_id[:_ID_ORDER]}"
+
+
+def _timer_key(visible_at: int, priority: int) -> str:
+    return f"{visible_at:013d}#{priority:02d}"
+
+
+def _timer_moment(entry: client.Item) -> int:
+    return int(entry["timer_key"]["S"].partition("#")[0])
+
+
+def _seconds(moment: int) -> int:
+    """The first whole second at or after a moment in ms."""
+    return -(-moment // 1000)
+
+
+def _earliest(one: int | None, other: int | None) -> int | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _key(item: client.Item) -> client.Item:
+    return {"pk": item["pk"], "sk": item["sk"]}
+
+
+def _receipt_key(receipt: receipt.Receipt) -> client.Item:
+    return {"pk": items.text(queue.partition(receipt.queue_id, receipt.shard)), "sk": items.text(receipt.message_id)}

@@ -1,0 +1,84 @@
+"""Requests and responses as plain values, free of any gateway or server."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib import parse
+
+from chalicelib.model import errors
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+XML = "text/xml;charset=utf-8"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as the client sent it."""
+
+    method: str  # upper case
+    path: str  # as sent, not decoded, without a stage
+    query: str = ""  # the raw text after the question mark
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
+    body: bytes = b""
+    scheme: str = "http"
+    arrived_at: int | None = None  # ms, when a door may have let it wait before it was taken in
+    # What the client may have signed where a gateway does not say: all likely targets, all likely Content-MD5.
+    targets: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def host_url(self) -> str:
+        """Scheme and host as the client addressed them; what URLs in answers begin with."""
+        return f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+
+    @functools.cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """Query parameters, percent-decoded once.
+
+        Names are in lower case, since SDKs differ in it. Some SDKs send receipt handles unescaped, so a value goes from
+        the first `=` to the next `&`, and a `+` is a plus.
+
+        Raises:
+            errors.InvalidQueryString: a parameter is given twice.
+        """
+        found: dict[str, str] = {}
+        for pair in filter(None, self.query.split("&")):
+            name, _, value = pair.partition("=")
+            name = parse.unquote(name).strip().lower()
+            if name in found:
+                raise errors.InvalidQueryString(f"The query parameter {name} is given twice.")
+            found[name] = parse.unquote(value)
+        return found
+
+    def integer(self, name: str) -> int | None:
+        """The whole number in a query parameter, None without it.
+
+        Raises:
+            errors.InvalidQueryString: it is no whole number.
+        """
+        value = self.parameters.get(name.lower())
+        if value is None:
+            return None
+        if not _INTEGER.fullmatch(value):
+            raise errors.InvalidQueryString(f"The value of the query parameter {name} should be a whole number.")
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter says `true`, in any case."""
+        return self.parameters.get(name.lower(), "").lower() == "true"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What goes back. `Location` and the lower-case `x-mns-` names are spelled as the SDKs look them up."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""

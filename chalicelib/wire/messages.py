@@ -1,0 +1,189 @@
+"""Messages on the wire."""
+
+from collections.abc import Sequence
+
+from chalicelib.model import errors, limits, message
+from chalicelib.wire import http, xml
+
+Entry = message.Draft | errors.MnsError
+
+
+def parse_messages(body: bytes) -> message.Draft | list[Entry]:
+    """What a send hands in: one draft for `<Message>`, a list for `<Messages>`, with an error where an entry is bad.
+
+    Raises:
+        errors.MalformedXML, errors.InvalidArgument: the whole is not acceptable.
+    """
+    root = xml.read_root(body, "Message", "Messages")
+    if root.name == "Message":
+        return _draft(root)
+    return [_try_draft(element) for element in root.each("Message")]
+
+
+def parse_receipt_handles(body: bytes) -> list[str]:
+    """The handles of a BatchDeleteMessage."""
+    root = xml.read_root(body, "ReceiptHandles")
+    return [element.text for element in root.each("ReceiptHandle")]
+
+
+def parse_receipt_handle(request: http.Request) -> str:
+    """The handle in the query; errors.MissingReceiptHandle without it."""
+    handle = request.parameters.get("receipthandle", "")
+    if not handle:
+        raise errors.MissingReceiptHandle
+    return handle
+
+
+def parse_visibility_timeout(request: http.Request) -> int:
+    """The time-out in the query, seconds; errors.MissingVisibilityTimeout without it."""
+    seconds = request.integer("VisibilityTimeout")
+    if seconds is None:
+        raise errors.MissingVisibilityTimeout
+    return seconds
+
+
+def parse_batch_size(request: http.Request) -> int | None:
+    """How many messages are asked for; None: a single one, in the single form."""
+    count = request.integer("numOfMessages")
+    return None if count is None else limits.BATCH_SIZE.check(count)
+
+
+def parse_wait(request: http.Request) -> int | None:
+    """How long a receive may wait, seconds; None: as long as the queue says."""
+    seconds = request.integer("waitseconds")
+    return None if seconds is None else limits.WAIT_SECONDS.check(seconds)
+
+
+def render_sent(sent: message.Sent) -> http.Response:
+    """The answer of SendMessage."""
+    nodes = _sent(sent)
+    if sent.message.group_id is not None:
+        nodes.append(("MessageGroupId", sent.message.group_id))
+    return http.Response(status=201, body=xml.write("Message", nodes))
+
+
+def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Response:
+    """The answer of BatchSendMessage: in the order of the entries.
+
+    After a partial failure an entry has exactly the two children that the Python SDK insists on.
+    """
+    failed = any(isinstance(outcome, errors.MnsError) for outcome in outcomes)
+    nodes: list[xml.Node] = []
+    for outcome in outcomes:
+        if isinstance(outcome, errors.MnsError):
+            nodes.append(("Message", [("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)]))
+        else:
+            nodes.append(("Message", _sent(outcome)[:2] if failed else _sent(outcome)))
+    return http.Response(status=500 if failed else 201, body=xml.write("Messages", nodes))
+
+
+def render_received(received: Sequence[message.Received], *, batch: bool) -> http.Response:
+    """The answer of ReceiveMessage, or of BatchReceiveMessage."""
+    return _render([_received(item.message, item.receipt_handle) for item in received], batch=batch)
+
+
+def render_peeked(peeked: Sequence[message.Message], *, batch: bool) -> http.Response:
+    """The answer of PeekMessage, or of BatchPeekMessage."""
+    return _render([_received(item, None) for item in peeked], batch=batch)
+
+
+def render_delete_failures(failures: Sequence[tuple[str, errors.MnsError]]) -> http.Response:
+    """The answer of BatchDeleteMessage: which handles failed, and why."""
+    if not failures:
+        return http.Response(status=204)
+    nodes: list[xml.Node] = [
+        ("Error", [("ErrorCode", error.code), ("ErrorMessage", error.message), ("ReceiptHandle", handle)])
+        for handle, error in failures
+    ]
+    return http.Response(status=404, body=xml.write("Errors", nodes))
+
+
+def render_postponed(postponed: message.Postponed) -> http.Response:
+    """The answer of ChangeMessageVisibility."""
+    nodes: list[xml.Node] = [
+        ("ReceiptHandle", postponed.receipt_handle),
+        ("NextVisibleTime", postponed.next_visible_at),
+    ]
+    return http.Response(status=200, body=xml.write("ChangeVisibility", nodes))
+
+
+def _draft(element: xml.Element) -> message.Draft:
+    body = element.string("MessageBody")
+    if body is None:
+        raise errors.InvalidArgument("The element MessageBody is required.")
+    priority = element.integer("Priority")
+    return message.Draft(
+        body=body,
+        delay_seconds=element.integer("DelaySeconds"),
+        priority=priority or limits.PRIORITY.default,  # the Go SDK sends 0 for what its caller left out
+        group_id=element.string("MessageGroupId") or None,
+        user_properties=_properties(element, "UserProperties", "PropertyValue"),
+        system_properties=_properties(element, "SystemProperties", "SystemPropertyValue"),
+    )
+
+
+def _try_draft(element: xml.Element) -> Entry:
+    try:
+        return _draft(element)
+    except errors.MnsError as error:
+        return error
+
+
+def _properties(element: xml.Element, wrapper: str, entry: str) -> tuple[message.Property, ...]:
+    found = element.child(wrapper)
+    return () if found is None else tuple(_property(item) for item in found.each(entry))
+
+
+def _property(element: xml.Element) -> message.Property:
+    name, value, kind = (element.string(child) for child in ("Name", "Value", "Type"))
+    if not name or value is None or kind is None:
+        raise errors.InvalidArgument("A property should have the elements Name, Value and Type.")
+    try:
+        return message.Property(name=name, value=value, type=message.PropertyType(kind.strip()))
+    except ValueError as error:
+        kinds = ", ".join(kind.value for kind in message.PropertyType)
+        raise errors.InvalidArgument(f"The type of the property {name[:256]} should be one of {kinds}.") from error
+
+
+def _sent(sent: message.Sent) -> list[xml.Node]:
+    nodes: list[xml.Node] = [("MessageId", sent.message.message_id), ("MessageBodyMD5", sent.message.body_md5)]
+    if sent.receipt_handle is not None:
+        nodes.append(("ReceiptHandle", sent.receipt_handle))
+    return nodes
+
+
+def _render(nodes: list[list[xml.Node]], *, batch: bool) -> http.Response:
+    body = xml.write("Messages", [("Message", item) for item in nodes]) if batch else xml.write("Message", nodes[0])
+    return http.Response(status=200, body=body)
+
+
+def _received(item: message.Message, handle: str | None) -> list[xml.Node]:
+    first = item.enqueued_at if item.first_dequeued_at is None else item.first_dequeued_at
+    nodes: list[xml.Node] = [("MessageId", item.message_id)]
+    if handle is not None:
+        nodes.append(("ReceiptHandle", handle))
+    nodes += [
+        ("MessageBody", item.body),
+        ("MessageBodyMD5", item.body_md5),
+        ("EnqueueTime", item.enqueued_at),
+    ]
+    if handle is not None:
+        nodes.append(("NextVisibleTime", item.visible_at))
+    nodes += [
+        ("FirstDequeueTime", first),
+        ("DequeueCount", item.dequeue_count),
+        ("Priority", item.priority),
+    ]
+    if item.group_id is not None:
+        nodes.append(("MessageGroupId", item.group_id))
+    if item.user_properties:
+        nodes.append(("UserProperties", [("PropertyValue", _rendered(entry)) for entry in item.user_properties]))
+    if item.system_properties:
+        nodes.append(
+            ("SystemProperties", [("SystemPropertyValue", _rendered(entry)) for entry in item.system_properties])
+        )
+    return nodes
+
+
+def _rendered(item: message.Property) -> list[xml.Node]:
+    return [("Name", item.name), ("Value", item.value), ("Type", item.type.value)]

@@ -1,0 +1,222 @@
+"""V2 and V4 signatures, as all SDKs make them (section 3 of the protocol document).
+
+Gateways and HTTP libraries re-encode targets, and API Gateway drops Content-MD5; so a signature is checked against
+every string that the client may have signed, the likeliest first.
+"""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import utils
+from urllib import parse
+
+from chalicelib.model import errors, limits
+from chalicelib.wire import http
+
+_V2 = re.compile(r"MNS (?P<key>[^\s:]{1,128}):(?P<signature>\S{1,256})")
+_V4 = re.compile(
+    r"(?P<prefix>(?:APSARA-)?MNS4-HMAC-SHA256) Credential=(?P<key>[^\s/,]{1,128})/(?P<date>[0-9]{8})"
+    r"/(?P<region>[^\s/,]{1,64})/mns/(?P<terminator>[a-z0-9_]{1,64}), ?Signature=(?P<signature>[0-9a-f]{64})"
+)
+_TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
+    "MNS4-HMAC-SHA256": ("aliyun_v4", "aliyun_v4_request"),
+    "APSARA-MNS4-HMAC-SHA256": ("apsara_v4", "apsara_v4_request"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorization:
+    """What an Authorization header says."""
+
+    access_key_id: str
+    signature: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class V2(Authorization):
+    """`MNS key:signature`, HMAC-SHA1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class V4(Authorization):
+    """`MNS4-HMAC-SHA256 Credential=key/date/region/mns/aliyun_v4_request,Signature=hex`, or the same with APSARA."""
+
+    prefix: str
+    date: str  # yyyymmdd
+    region: str
+
+
+def read_authorization(request: http.Request) -> Authorization:
+    """What the Authorization header says.
+
+    Raises:
+        errors.MissingAuthorizationHeader, errors.InvalidAuthorizationHeader: it is missing or of no known form.
+    """
+    header = request.headers.get("authorization", "").strip()
+    if not header:
+        raise errors.MissingAuthorizationHeader
+    if found := _V2.fullmatch(header):
+        return V2(access_key_id=found["key"], signature=found["signature"])
+    found = _V4.fullmatch(header)
+    if found is None or found["terminator"] != _TERMINATORS[found["prefix"]][1]:
+        raise errors.InvalidAuthorizationHeader
+    return V4(
+        access_key_id=found["key"],
+        signature=found["signature"],
+        prefix=found["prefix"],
+        date=found["date"],
+        region=found["region"],
+    )
+
+
+def check_date(request: http.Request, now: int) -> None:
+    """Check that every date the client sent is within 15 minutes of `now` (ms).
+
+    Both `Date` and `x-mns-date` count where both are there, for either may be the one that was signed.
+
+    Raises:
+        errors.MissingDateHeader, errors.InvalidDateHeader, errors.TimeExpired: it is not so.
+    """
+    dates = _dates(request)
+    if not dates:
+        raise errors.MissingDateHeader
+    for text in dates:
+        if abs(_moment(text).timestamp() - now / 1000) > limits.CLOCK_SKEW_SECONDS:
+            raise errors.TimeExpired(
+                f"The date of the request is {text}, but the server's is {utils.formatdate(now / 1000, usegmt=True)};"
+                " they should not differ by more than 15 minutes."
+            )
+
+
+def check_version(request: http.Request) -> None:
+    """Check the x-mns-version header; raises errors.MissingVersionHeader or errors.InvalidVersionHeader."""
+    version = request.headers.get("x-mns-version", "").strip()
+    if not version:
+        raise errors.MissingVersionHeader
+    if version != limits.API_VERSION:
+        raise errors.InvalidVersionHeader(
+            f"The x-mns-version header is {version[:64]!r}; the version supported is {limits.API_VERSION}."
+        )
+
+
+def check_digest(request: http.Request) -> None:
+    """Check a Content-MD5 header, in any form that SDKs send; raises errors.InvalidDegist."""
+    sent = request.headers.get("content-md5", "").strip()
+    if sent and not any(hmac.compare_digest(sent.encode(), form.encode()) for form in digests(request.body)):
+        raise errors.InvalidDegist
+
+
+def digests(body: bytes) -> tuple[str, ...]:
+    """All forms of Content-MD5: base64 of the hex text (Python, Node, Go), of the raw digest (RFC 1864), plain hex."""
+    digest = hashlib.md5(body, usedforsecurity=False)
+    text = digest.hexdigest()
+    return (
+        base64.b64encode(text.encode()).decode(),
+        base64.b64encode(digest.digest()).decode(),
+        base64.b64encode(text.upper().encode()).decode(),
+        text,
+        text.upper(),
+    )
+
+
+def verify(request: http.Request, authorization: Authorization, secret: str) -> str | None:
+    """Check the signature; return None if it is right, else the likeliest string that should have been signed."""
+    candidates = _v4_strings(request, authorization) if isinstance(authorization, V4) else _v2_strings(request)
+    key = _v4_key(authorization, secret) if isinstance(authorization, V4) else secret.encode()
+    expected: str | None = None
+    for candidate in dict.fromkeys(candidates):
+        if expected is None:
+            expected = candidate
+        if hmac.compare_digest(_sign(authorization, key, candidate).encode(), authorization.signature.encode()):
+            return None
+    return expected or ""
+
+
+def _sign(authorization: Authorization, key: bytes, text: str) -> str:
+    if isinstance(authorization, V4):
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return base64.b64encode(hmac.new(key, text.encode(), hashlib.sha1).digest()).decode()
+
+
+def _v2_strings(request: http.Request) -> Iterator[str]:
+    """What a V2 client may have signed."""
+    content_type = request.headers.get("content-type", "")
+    canonical = "".join(f"{name}:{value}\n" for name, value in _mns_headers(request))
+    for target, digest, date in itertools.product(_targets(request), _digest_headers(request), _dates(request)):
+        yield f"{request.method}\n{digest}\n{content_type}\n{date}\n{canonical}{target}"
+
+
+def _v4_strings(request: http.Request, authorization: V4) -> Iterator[str]:
+    """What a V4 client may have signed. The canonical request goes in as it is, not hashed."""
+    scope = f"{authorization.date}/{authorization.region}/mns/{_TERMINATORS[authorization.prefix][1]}"
+    for target, digest, date in itertools.product(_targets(request), _digest_headers(request), _dates(request)):
+        moment = _moment(date)
+        if moment.strftime("%Y%m%d") != authorization.date:
+            continue
+        path, _, query = target.partition("?")
+        signed = [("content-md5", digest)] if digest else []
+        if content_type := request.headers.get("content-type", ""):
+            signed.append(("content-type", content_type))
+        headers = "".join(f"{name}:{value.strip()}\n" for name, value in sorted([*signed, *_mns_headers(request)]))
+        for encoded in _canonical_queries(query):
+            canonical = f"{request.method}\n{parse.quote(parse.unquote(path), safe='/~')}\n{encoded}\n{headers}\n"
+            yield f"{authorization.prefix}\n{moment:%Y%m%dT%H%M%SZ}\n{scope}\n{canonical}"
+
+
+def _v4_key(authorization: V4, secret: str) -> bytes:
+    """The signing key of one day, region and product."""
+    start, terminator = _TERMINATORS[authorization.prefix]
+    key = (start + secret).encode()
+    for part in (authorization.date, authorization.region, "mns", terminator):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key
+
+
+def _canonical_queries(query: str) -> Iterator[str]:
+    """The query in V4's form: from the values as sent, as the Java SDK does it, or from the decoded ones."""
+    pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
+    for decode in (str, parse.unquote):
+        encoded = sorted(
+            (parse.quote(decode(name).strip().lower(), safe="~"), parse.quote(decode(value).strip(), safe="~"))
+            for name, value in pairs
+        )
+        yield "&".join(f"{name}={value}" if value else name for name, value in encoded)
+
+
+def _targets(request: http.Request) -> Iterator[str]:
+    """The target as sent, and as it may have looked before an HTTP library or a gateway encoded or decoded it."""
+    for target in request.targets or (request.target,):
+        path, mark, query = target.partition("?")
+        yield target
+        if mark:
+            pairs = [pair.partition("=") for pair in query.split("&")]
+            yield f"{path}?" + "&".join(f"{name}{equals}{parse.unquote(value)}" for name, equals, value in pairs)
+            yield f"{path}?" + "&".join(
+                f"{name}{equals}{parse.quote(parse.unquote(value), safe='')}" for name, equals, value in pairs
+            )
+
+
+def _digest_headers(request: http.Request) -> tuple[str, ...]:
+    return request.digests or (request.headers.get("content-md5", ""),)
+
+
+def _mns_headers(request: http.Request) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in request.headers.items() if name.startswith("x-mns-"))
+
+
+def _dates(request: http.Request) -> list[str]:
+    return [request.headers[name] for name in ("date", "x-mns-date") if request.headers.get(name)]
+
+
+def _moment(text: str) -> datetime:
+    """The moment in a date header; errors.InvalidDateHeader if it is none."""
+    try:
+        moment = utils.parsedate_to_datetime(text)
+    except ValueError as error:
+        raise errors.InvalidDateHeader from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The half of OpenMNS that is not deployed: local runtime, provisioning, command line, benchmarks."""

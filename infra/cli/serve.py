@@ -1,0 +1,84 @@
+"""`mns serve`: the local server."""
+
+import argparse
+import sys
+import time
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from infra.local import config
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from infra.local import runtime
+
+
+def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "serve",
+        help="serve the MNS API on this machine",
+        description=(
+            "Serve the MNS API on this machine. Each flag can also be set by the environment variable OPENMNS_<FLAG> or"
+            f" in the file {config.FILE}; flags win."
+        ),
+    )
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0: any that is free (8000)")
+    parser.add_argument("--region", help="region of requests whose host names none (cn-hangzhou)")
+    parser.add_argument("--account", help=f"account id ({config.ACCOUNT_ID})")
+    parser.add_argument("--access-key-id", help=f"its access key id ({config.ACCESS_KEY_ID})")
+    parser.add_argument("--access-key-secret", help=f"its access key secret ({config.ACCESS_KEY_SECRET})")
+    parser.add_argument("--data", metavar="DIR", help="keep the state in this folder")
+    parser.add_argument("--memory", action="store_true", default=None, help="keep the state in memory (default)")
+    parser.add_argument("--engine", choices=config.ENGINES, help="what keeps the state (moto)")
+    parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    started = time.monotonic()
+    told = config.load({name: value for name, value in vars(chosen).items() if name != "run"})
+    # Imported here, so that a wrong flag is answered at once.
+    from infra.local import runtime, server  # noqa: PLC0415
+
+    try:
+        listener = server.listen(told.host, told.port)
+    except OSError as error:
+        raise config.ConfigError(
+            f"cannot listen on {told.host}:{told.port}: {error.strerror or error}; choose another one with --port"
+        ) from error
+    with listener:
+        running = runtime.start(told)
+        try:
+            _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)
+            server.serve(running, listener)
+        finally:
+            running.stop()
+    return 0
+
+
+def _name(host: str) -> str:
+    """A host as it stands in a URL a client on this machine can use."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104  # compared, not bound
+    return named or (f"[{host}]" if ":" in host else host)
+
+
+def _greet(told: config.LocalConfig, running: "runtime.Runtime", endpoint: str, seconds: float) -> None:
+    key = told.keys[0]
+    kept = f"kept in {told.data}" if told.data else "kept in memory only"
+    secret = key.secret if key.secret == config.ACCESS_KEY_SECRET else "(as configured)"
+    others = f"\n  and              {len(told.keys) - 1} more account keys of {told.source}" if told.keys[1:] else ""
+    queues = f"\n  queues           {', '.join(entry.name for entry in told.queues)}" if told.queues else ""
+    sys.stdout.write(
+        f"OpenMNS {metadata.version('openmns')} is ready after {seconds:.1f} s: engine {told.engine}, {kept}\n\n"
+        f"  endpoint         {endpoint}\n"
+        f"  account          {key.account_id}, region {running.application.settings.region}\n"
+        f"  AccessKeyId      {key.access_key_id}\n"
+        f"  AccessKeySecret  {secret}{others}{queues}\n\n"
+        f"Try:  curl {endpoint}/health\n"
+        f"Stop: Ctrl-C\n"
+    )
+    sys.stdout.flush()

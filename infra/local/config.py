@@ -1,0 +1,181 @@
+"""What a local server is told: flags win over the environment, the environment over `openmns.toml`, that over defaults.
+
+This is the only reader of the environment outside `chalicelib/settings.py`.
+"""
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chalicelib.model import account, errors, queue
+
+FILE = "openmns.toml"
+ACCOUNT_ID = "1234567890123456"
+ACCESS_KEY_ID = "openmns"
+ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a server that listens on this machine only
+ENGINES = ("moto",)
+_HIGHEST_PORT = 65_535
+
+
+class ConfigError(Exception):
+    """A setting that cannot be; the message says which, where and what would do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueAtStart:
+    """A queue to create at start, if it is not there."""
+
+    name: str
+    account_id: str
+    change: queue.QueueChange
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalConfig:
+    """How a local server runs."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000  # 0: any that is free
+    region: str = "cn-hangzhou"
+    data: Path | None = None  # the folder that keeps the state; None: memory
+    engine: str = "moto"
+    keys: tuple[account.AccessKey, ...] = ()
+    queues: tuple[QueueAtStart, ...] = ()
+    source: str = field(default="defaults", compare=False)  # the file read, for the banner
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> LocalConfig:
+    """The configuration from all sources; a flag that was not given is None.
+
+    Raises:
+        ConfigError: a value cannot be, a name is not known, or the file named does not exist.
+    """
+    found = os.environ if environment is None else environment
+    path = Path(flags.get("config") or found.get("OPENMNS_CONFIG") or FILE)
+    named = bool(flags.get("config") or found.get("OPENMNS_CONFIG"))
+    document = _read_file(path, must_exist=named)
+    given = {name: value for name, value in flags.items() if value is not None and name != "config"}
+    values = {**document, **_from_environment(found), **given}
+    return _build(values, str(path) if document else "defaults")
+
+
+def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        if must_exist:
+            raise ConfigError(f"there is no file {path}") from error
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+_SCALARS: dict[str, type] = {
+    "host": str,
+    "port": int,
+    "region": str,
+    "data": str,
+    "memory": bool,
+    "engine": str,
+    "account": str,
+    "access_key_id": str,
+    "access_key_secret": str,
+}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, kind in _SCALARS.items():
+        variable = "OPENMNS_LOCAL_ENGINE" if name == "engine" else f"OPENMNS_{name.upper()}"
+        text = environment.get(variable)
+        if text:
+            try:
+                values[name] = (
+                    {"true": True, "1": True, "false": False, "0": False}[text] if kind is bool else kind(text)
+                )
+            except (KeyError, ValueError) as error:
+                raise ConfigError(f"{variable} should be of type {kind.__name__}, not {text!r}") from error
+    return values
+
+
+def _build(values: dict[str, Any], source: str) -> LocalConfig:
+    for name, value in values.items():
+        if name in _SCALARS and not (
+            isinstance(value, _SCALARS[name]) and (_SCALARS[name] is bool or value is not True)
+        ):
+            raise ConfigError(f"{name} should be of type {_SCALARS[name].__name__}, not {value!r}")
+        if name not in _SCALARS and name not in ("accounts", "queues"):
+            known = ", ".join([*_SCALARS, "accounts", "queues"])
+            raise ConfigError(f"{name} is not a setting; the settings are: {known}")
+    engine = values.get("engine", ENGINES[0])
+    if engine not in ENGINES:
+        raise ConfigError(f"engine should be one of {', '.join(ENGINES)}, not {engine!r}")
+    if values.get("data") and values.get("memory"):
+        raise ConfigError("data and memory exclude each other: give the one or the other")
+    if values.get("data") and engine == "moto":
+        raise ConfigError("the moto engine keeps its state in memory only: leave out --data")
+    port = values.get("port", LocalConfig.port)
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise ConfigError(f"port should be 0 to {_HIGHEST_PORT}, not {port}")
+    keys = _keys(values)
+    return LocalConfig(
+        host=values.get("host", LocalConfig.host),
+        port=port,
+        region=values.get("region", LocalConfig.region),
+        data=Path(values["data"]) if values.get("data") else None,
+        engine=engine,
+        keys=keys,
+        queues=tuple(_queue(entry, keys) for entry in values.get("queues", [])),
+        source=source,
+    )
+
+
+def _keys(values: Mapping[str, Any]) -> tuple[account.AccessKey, ...]:
+    """The default account's key first, then those of `[[accounts]]`."""
+    first = {
+        "id": values.get("account", ACCOUNT_ID),
+        "access_key_id": values.get("access_key_id", ACCESS_KEY_ID),
+        "access_key_secret": values.get("access_key_secret", ACCESS_KEY_SECRET),
+    }
+    keys = tuple(_key(entry) for entry in [first, *values.get("accounts", [])])
+    ids = [key.access_key_id for key in keys]
+    if len(set(ids)) < len(ids):
+        raise ConfigError(f"an access key id is given twice: {', '.join(ids)}")
+    return keys
+
+
+def _key(entry: Mapping[str, Any]) -> account.AccessKey:
+    names = {"id", "access_key_id", "access_key_secret"}
+    if set(entry) != names or not all(isinstance(value, str) and value for value in entry.values()):
+        raise ConfigError(f"an account has the texts {', '.join(sorted(names))}, not {', '.join(sorted(entry))}")
+    if not account.is_account_id(entry["id"]):
+        raise ConfigError(f"an account id is made of digits, not {entry['id']!r}")
+    if not set(entry["access_key_id"]).isdisjoint(": \t,/"):
+        raise ConfigError(f"an access key id has no blanks, colons, commas or slashes, not {entry['access_key_id']!r}")
+    return account.AccessKey(
+        access_key_id=entry["access_key_id"], secret=entry["access_key_secret"], account_id=entry["id"]
+    )
+
+
+def _queue(entry: Mapping[str, Any], keys: tuple[account.AccessKey, ...]) -> QueueAtStart:
+    fields = {item.name for item in dataclasses.fields(queue.QueueChange)}
+    unknown = sorted(set(entry) - fields - {"name", "account"})
+    if unknown or not isinstance(entry.get("name"), str):
+        raise ConfigError(f"a queue has a name and may have account, {', '.join(sorted(fields))}; not {entry!r}")
+    account_id = entry.get("account", keys[0].account_id)
+    if account_id not in {key.account_id for key in keys}:
+        raise ConfigError(f"the queue {entry['name']} is of the account {account_id!r}, which is not declared")
+    change = {name: value for name, value in entry.items() if name in fields}
+    for name, value in change.items():
+        if isinstance(value, bool) != (name == "logging_enabled") or not isinstance(value, int):
+            raise ConfigError(f"{name} of the queue {entry['name']} cannot be {value!r}")
+    try:
+        queue.check_name(entry["name"])
+        queue.QueueAttributes().evolve(queue.QueueChange(**change))
+    except errors.MnsError as error:
+        raise ConfigError(f"the queue {entry['name']!r}: {error.message}") from error
+    return QueueAtStart(name=entry["name"], account_id=account_id, change=queue.QueueChange(**change))

@@ -1,0 +1,53 @@
+"""What the local runtime asks of an engine, and how its tables are made."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from chalicelib.storage import client, schema
+
+
+class LocalEngine(client.Client, Protocol):
+    """An engine in this process: DynamoDB's client methods, and a few that only a local engine has."""
+
+    def create_table(self, **arguments: Any) -> dict[str, Any]:
+        """CreateTable."""
+
+    def list_tables(self, **arguments: Any) -> dict[str, Any]:
+        """ListTables."""
+
+    def describe_table(self, **arguments: Any) -> dict[str, Any]:
+        """DescribeTable."""
+
+    def update_time_to_live(self, **arguments: Any) -> dict[str, Any]:
+        """UpdateTimeToLive."""
+
+    def describe_stream(self, **arguments: Any) -> dict[str, Any]:
+        """DescribeStream."""
+
+    def get_shard_iterator(self, **arguments: Any) -> dict[str, Any]:
+        """GetShardIterator."""
+
+    def get_records(self, **arguments: Any) -> dict[str, Any]:
+        """GetRecords."""
+
+    def subscribe(self, callback: Callable[[Iterable[str]], None]) -> None:
+        """Call back after each write that may have put records into streams, with the tables' names."""
+
+    def expire(self, limit: int) -> int:
+        """Delete up to `limit` items whose time to live is over; how many there were."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def make_tables(engine: LocalEngine, prefix: str) -> None:
+    """Make the tables that are not there yet."""
+    present = set(engine.list_tables()["TableNames"])
+    for table in schema.TABLES:
+        name = prefix + table.name
+        if name not in present:
+            engine.create_table(**table.create_arguments(prefix))
+            if table.ttl is not None:
+                engine.update_time_to_live(
+                    TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl}
+                )

@@ -1,0 +1,103 @@
+"""Where long polls wait, and what wakes them.
+
+Whatever makes a message visible rings for its queue, and a ring wakes one waiter. A waiter that then finds messages
+rings again, since there may be more; one that finds none waits on. So a thousand waiters cost nothing until a message
+comes, and a message wakes one or two of them.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from chalicelib.api import operations
+from chalicelib.broker import ports
+
+_REMEMBERED = 10_000  # queues whose newest ring is remembered
+
+
+class ParkingLot:
+    """Waiters by queue; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heard = 0
+        self._newest: OrderedDict[str, int] = OrderedDict()  # queue id -> count of rings when it last rang
+        self._waiters: dict[str, OrderedDict[int, Callable[[], None]]] = {}
+        self._tickets = 0
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody should wait any more."""
+        return self._closed
+
+    def mark(self) -> int:
+        """What has been heard of so far; taken before a look, given to `park` after it."""
+        return self._heard
+
+    def park(self, queue_id: str, mark: int, wake: Callable[[], None]) -> int:
+        """Have `wake` called once when it is time to look again; maybe at once. Return a ticket for `leave`."""
+        with self._lock:
+            self._tickets += 1
+            if not self._closed and self._newest.get(queue_id, 0) <= mark:
+                self._waiters.setdefault(queue_id, OrderedDict())[self._tickets] = wake
+                return self._tickets
+            ticket = self._tickets
+        wake()
+        return ticket
+
+    def leave(self, queue_id: str, ticket: int) -> bool:
+        """Take a waiter out; False: it was called already, so whoever leaves without looking must ring for another."""
+        with self._lock:
+            waiters = self._waiters.get(queue_id, OrderedDict())
+            parked = waiters.pop(ticket, None) is not None
+            if not waiters:
+                self._waiters.pop(queue_id, None)
+            return parked
+
+    def ring(self, queue_id: str) -> None:
+        """A message of the queue may have become visible: wake one waiter."""
+        with self._lock:
+            self._heard += 1
+            self._newest[queue_id] = self._heard
+            self._newest.move_to_end(queue_id)
+            if len(self._newest) > _REMEMBERED:
+                self._newest.popitem(last=False)
+            waiters = self._waiters.get(queue_id)
+            wake = waiters.popitem(last=False)[1] if waiters else None
+        if wake is not None:
+            wake()
+
+    def close(self) -> None:
+        """Wake everybody, now and from now on."""
+        with self._lock:
+            self._closed = True
+            waiting = [wake for waiters in self._waiters.values() for wake in waiters.values()]
+            self._waiters.clear()
+        for wake in waiting:
+            wake()
+
+    def __len__(self) -> int:
+        with self._lock:
+            return sum(map(len, self._waiters.values()))
+
+
+class ParkedWaiter:
+    """Lets the threads of `chalice local` wait in the lot."""
+
+    def __init__(self, lot: ParkingLot, clock: ports.Clock) -> None:
+        self._lot = lot
+        self._clock = clock
+
+    def mark(self) -> int:
+        """See `ParkingLot.mark`."""
+        return self._lot.mark()
+
+    def wait(self, step: operations.Waiting, *, mark: int, looks: int) -> None:
+        """Wait until a ring or the deadline; the first look after a ring passes it on."""
+        woken = threading.Event()
+        if looks > 1:
+            mark = max(mark, 0)
+        ticket = self._lot.park(step.queue_id, mark, woken.set)
+        woken.wait(max(0, step.deadline - self._clock.now()) / 1000)
+        self._lot.leave(step.queue_id, ticket)

@@ -1,0 +1,200 @@
+"""The local HTTP server: uvicorn in front of the door.
+
+Requests run in a few threads, since the engine takes its time; only the waiting of a long poll stays on the event
+loop, where it costs nothing. A client that hangs up while it waits is not given a message.
+"""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent import futures
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from chalicelib.api import operations
+from chalicelib.model import errors, limits
+from chalicelib.wire import http
+from infra.local import runtime
+
+_THREADS = 16
+_DRAINED_BYTES = 16 * limits.REQUEST_BYTES  # of a body too large, read and dropped so that the client gets its answer
+_HEADER_BYTES = 65_536
+_BACKLOG = 2048  # connections that may wait to be accepted
+_GRACE_SECONDS = 10  # for requests in hand when the server is told to stop
+
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _Verbatim(bytes):
+    """A header name that uvicorn leaves in its case: the Java SDK looks for `Location` in exactly this one."""
+
+    __slots__ = ()
+
+    def lower(self) -> "_Verbatim":
+        return self
+
+
+class _HungUpError(Exception):
+    """The client is gone."""
+
+
+class Front:
+    """The ASGI application."""
+
+    def __init__(self, running: runtime.Runtime) -> None:
+        self._running = running
+        self._door = running.application.door
+        self._clock = running.application.clock
+        self._threads = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="openmns")
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """Serve one request."""
+        try:
+            response = await self._serve(scope, receive)
+        except _HungUpError:
+            return
+        headers: list[tuple[bytes, bytes]] = [
+            (_Verbatim(name.encode()), value.encode()) for name, value in response.headers.items()
+        ]
+        if response.status != 204:  # noqa: PLR2004  # the status without a body, and without a length
+            headers.append((b"Content-Length", str(len(response.body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _serve(self, scope: _Scope, receive: _Receive) -> http.Response:
+        arrived_at = self._clock.now()
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key = name.decode("latin-1").lower()
+            headers[key] = f"{headers[key]},{value.decode('latin-1')}" if key in headers else value.decode("latin-1")
+        request = functools.partial(
+            http.Request,
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            scheme=scope["scheme"],
+            arrived_at=arrived_at,
+        )
+        body = await self._read(receive)
+        if body is None or sum(map(len, headers.values())) > _HEADER_BYTES:
+            problem = errors.InvalidArgument(
+                f"The request is too large; its body may have {limits.REQUEST_BYTES} bytes."
+            )
+            response = self._door.refuse(request(), problem)
+            return http.Response(
+                status=response.status, headers={**response.headers, "Connection": "close"}, body=response.body
+            )
+        return await self._answer(request(body=body), receive)
+
+    async def _read(self, receive: _Receive) -> bytes | None:
+        """The body; None if it is too large."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                raise _HungUpError
+            size += len(event.get("body", b""))
+            if size <= limits.REQUEST_BYTES:
+                parts.append(event.get("body", b""))
+            if not event.get("more_body") or size > _DRAINED_BYTES:
+                return b"".join(parts) if size <= limits.REQUEST_BYTES else None
+
+    async def _answer(self, request: http.Request, receive: _Receive) -> http.Response:
+        loop = asyncio.get_running_loop()
+        mark = self._running.lot.mark()
+        step = await loop.run_in_executor(self._threads, self._begin, request)
+        while isinstance(step, operations.Waiting):
+            if not await self._wait(step, mark, receive):
+                return step.give_up()
+            mark = self._running.lot.mark()
+            queue_id = step.queue_id
+            step = await loop.run_in_executor(self._threads, step.resume)
+            if isinstance(step, http.Response):
+                self._running.lot.ring(queue_id)  # there may be more, for the next one who waits
+        return step
+
+    def _begin(self, request: http.Request) -> operations.Step:
+        if request.method == "GET" and not request.path.endswith("/messages"):
+            self._running.driver.settle()  # the counts that it may show are those of this moment
+        return self._door.begin(request)
+
+    async def _wait(self, step: operations.Waiting, mark: int, receive: _Receive) -> bool:
+        """Wait in the lot; True: look again, False: the time is over or the server stops."""
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(_wake, woken)
+
+        ticket = self._running.lot.park(step.queue_id, mark, wake)
+        hung_up = asyncio.ensure_future(receive())
+        try:
+            seconds = max(0, step.deadline - self._clock.now()) / 1000
+            await asyncio.wait({woken, hung_up}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hung_up.cancel()
+            parked = self._running.lot.leave(step.queue_id, ticket)
+        gone = hung_up.done() and not hung_up.cancelled()
+        if woken.done() and not gone and not self._running.lot.closed:
+            return True
+        if not parked:
+            self._running.lot.ring(step.queue_id)  # it was woken and does not look: let another one
+        if gone:
+            raise _HungUpError
+        return False
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that lets long polls go when it is told to stop, so that it need not wait for them."""
+
+    def __init__(self, config: uvicorn.Config, running: runtime.Runtime) -> None:
+        super().__init__(config)
+        self._running = running
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal: a first one ends the polls and the listening, a second one everything."""
+        self._running.lot.close()
+        super().handle_exit(sig, frame)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; raises OSError if that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def serve(running: runtime.Runtime, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM; requests in hand are finished."""
+    config = uvicorn.Config(
+        Front(running),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    _Server(config, running).run(sockets=[listener])
+
+
+def _wake(woken: "asyncio.Future[None]") -> None:
+    if not woken.done():
+        woken.set_result(None)
