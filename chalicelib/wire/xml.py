@@ -82,7 +82,7 @@ def read(body: bytes) -> Element:
     reader = _Reader()
     parser = ET.XMLParser(target=reader, encoding="utf-8")  # noqa: S314  # see `_Reader.doctype`
     try:
-        parser.feed(body)
+        parser.feed(body.decode())  # strictly UTF-8, whatever the declaration or a byte order mark says
         parser.close()
     except (ET.ParseError, ValueError) as error:
         raise errors.MalformedXML(f"The body is not well-formed XML: {error}.") from error

@@ -1,0 +1,35 @@
+"""A whole application, on each engine, with two accounts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap, settings
+from chalicelib.model import account
+from chalicelib.wire import http
+from tests.api import signing
+
+
+@pytest.fixture
+def application(engine, prefix, clock):
+    made = bootstrap.build(
+        settings.Settings(table_prefix=prefix, explain_signatures=True, longest_wait=30), engine=engine, clock=clock
+    )
+    bootstrap.install(made)
+    for key_id, secret, owner in (
+        (signing.KEY, signing.SECRET, signing.ACCOUNT),
+        (signing.OTHER_KEY, signing.OTHER_SECRET, signing.OTHER_ACCOUNT),
+    ):
+        made.verbs.identities.add_key(account.AccessKey(access_key_id=key_id, secret=secret, account_id=owner))
+    return made
+
+
+@pytest.fixture
+def call(application, clock) -> Callable[..., http.Response]:
+    """Sign a request and have it answered."""
+
+    def run(method: str, target: str, **arguments: Any) -> http.Response:
+        return application.door.run(signing.signed(method, target, now=clock.now(), **arguments))
+
+    return run

@@ -1,0 +1,119 @@
+"""The deployed door: API Gateway's events through the Chalice app, which know less than the client signed."""
+
+import base64
+import json
+from urllib import parse
+
+import pytest
+
+import app as deployed
+from chalicelib.wire import http
+from tests.api import signing
+from tests.api.signing import signed, texts
+
+
+def event(request: http.Request, *, stage: str = "", drop_digest: bool = True, encode: bool = False) -> dict:
+    """A REST API proxy event: the query decoded, Content-MD5 dropped, the stage before the context's path only."""
+    segments = [segment for segment in request.path.split("/") if segment]
+    template = "/" + "/".join(f"{{s{level}}}" for level in range(len(segments)))
+    query = parse.parse_qs(request.query, keep_blank_values=True)
+    body = request.body.decode()
+    return {
+        "resource": template,
+        "path": request.path,
+        "httpMethod": request.method,
+        "headers": {
+            name.title(): value
+            for name, value in request.headers.items()
+            if not (drop_digest and name == "content-md5")
+        },
+        "multiValueHeaders": {},
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": {f"s{level}": segment for level, segment in enumerate(segments)} or None,
+        "stageVariables": None,
+        "requestContext": {
+            "httpMethod": request.method,
+            "resourcePath": template,
+            "path": stage + request.path,
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "body": base64.b64encode(request.body).decode() if encode else body or None,
+        "isBase64Encoded": encode,
+    }
+
+
+@pytest.fixture
+def invoke(application, clock):
+    def run(method: str, target: str, *, stage: str = "", encode: bool = False, **arguments) -> dict:
+        request = signed(method, target, now=clock.now(), **arguments)
+        return deployed.app(event(request, stage=stage, encode=encode), None)
+
+    return run
+
+
+def test_a_session_through_the_deployed_app(invoke):
+    created = invoke("PUT", "/queues/demo", body="<Queue/>")
+    assert (created["statusCode"], created["headers"]["Location"]) == (201, f"http://{signing.HOST}/queues/demo")
+    invoke("POST", "/queues/demo/messages", body="<Message><MessageBody>hi</MessageBody></Message>", encode=True)
+    received = invoke("GET", "/queues/demo/messages?numOfMessages=1&waitseconds=5")
+    handle = texts(http.Response(status=200, body=received["body"].encode()))["ReceiptHandle"]
+    postponed = invoke("PUT", f"/queues/demo/messages?ReceiptHandle={handle}&VisibilityTimeout=60")
+    handle = texts(http.Response(status=200, body=postponed["body"].encode()))["ReceiptHandle"]
+    body = f"<ReceiptHandles><ReceiptHandle>{handle}</ReceiptHandle></ReceiptHandles>"
+    assert invoke("DELETE", "/queues/demo/messages", body=body)["statusCode"] == 204
+    assert invoke("GET", "/?accountmeta=true")["statusCode"] == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-md5": ""}])
+@pytest.mark.parametrize("target", ["/queues/demo?metaoverride=true", "/queues/demo?metaOverride=true"])
+def test_a_digest_that_the_gateway_dropped_is_made_up_for(invoke, headers, target):
+    invoke("PUT", "/queues/demo", body="<Queue/>")
+    assert invoke("PUT", target, body="<Queue/>", headers=headers)["statusCode"] == 204
+
+
+def test_a_percent_encoded_or_raw_value_and_any_order_of_the_query_verify(invoke):
+    invoke("PUT", "/queues/demo", body="<Queue/>")
+    for target in (
+        "/queues/demo/messages?VisibilityTimeout=60&ReceiptHandle=a%3D%2F%2Bb",
+        "/queues/demo/messages?ReceiptHandle=a=/b&VisibilityTimeout=60",
+    ):
+        answer = invoke("PUT", target)
+        assert (answer["statusCode"], "ReceiptHandleError" in answer["body"]) == (400, True)
+
+
+def test_a_wrong_signature_is_still_refused(invoke):
+    answer = invoke("GET", "/queues?a=b", secret="wrong")
+    assert (answer["statusCode"], "SignatureDoesNotMatch" in answer["body"]) == (403, True)
+
+
+@pytest.mark.parametrize("path", ["/x", "/x/y", "/x/y/z/z/y/x/w/v"])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "OPTIONS", "DELETE"])
+def test_unknown_paths_get_mns_errors_and_no_json(invoke, path, method):
+    answer = invoke(method, path)
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (400, "text/xml;charset=utf-8")
+    assert "<Code>InvalidRequestURL</Code>" in answer["body"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_health_through_the_app(application, method):
+    answer = deployed.app(event(http.Request(method=method, path="/health")), None)
+    assert answer["statusCode"] == 200
+    assert answer["body"] == ("" if method == "HEAD" else json.dumps({"status": "ok"}))
+
+
+def test_a_stage_before_the_path_may_be_signed(application, clock):
+    request = signed("GET", "/api/queues", now=clock.now())
+    behind = http.Request(method="GET", path="/queues", headers=request.headers)
+    assert deployed.app(event(behind, stage="/api"), None)["statusCode"] == 200
+
+
+def test_a_long_poll_sleeps_between_looks_and_meets_what_is_due(invoke, clock):
+    invoke("PUT", "/queues/demo", body="<Queue/>")
+    body = "<Message><MessageBody>x</MessageBody><DelaySeconds>7</DelaySeconds></Message>"
+    invoke("POST", "/queues/demo/messages", body=body)
+    began = clock.now()
+    assert invoke("GET", "/queues/demo/messages?waitseconds=20")["statusCode"] == 200
+    assert clock.now() == began + 7_000
+    assert invoke("GET", "/queues/demo/messages?waitseconds=20")["statusCode"] == 404
+    assert clock.now() == began + 27_000
