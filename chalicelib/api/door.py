@@ -54,10 +54,13 @@ class Door:
         step = self.begin(request)
         looks = 1
         while isinstance(step, operations.Waiting):
-            self._waiter.wait(step, mark=mark, looks=looks)
+            waited = step
+            self._waiter.wait(waited, mark=mark, looks=looks)
             mark = self._waiter.mark()
-            step = step.resume()
+            step = waited.resume()
             looks += 1
+            if isinstance(step, http.Response):
+                self._waiter.pass_on(waited.queue_id)
         return step
 
     def refuse(self, request: http.Request, error: errors.MnsError) -> http.Response:

@@ -16,6 +16,9 @@ class Waiter(Protocol):
     def wait(self, step: operations.Waiting, *, mark: int, looks: int) -> None:
         """Return when another look may find something, or at the deadline, after `looks` that found nothing."""
 
+    def pass_on(self, queue_id: str) -> None:
+        """A look after a wait found messages: there may be more, for the next one who waits."""
+
 
 class SleepingWaiter:
     """Sleeps: the looks grow rarer, and meet what is known to become due."""
@@ -36,3 +39,6 @@ class SleepingWaiter:
         )
         next_look = min(step.deadline, step.next_due or step.deadline, now + int(pause * 1000))
         self._clock.sleep(max(1, next_look - now) / 1000)
+
+    def pass_on(self, queue_id: str) -> None:
+        """Nobody else is known who waits."""

@@ -1,7 +1,7 @@
 """The trigger driver: what DynamoDB streams, schedules and time to live do on AWS, done here.
 
 It feeds the very functions that are deployed the very events that Lambda would. A write wakes it; it then reads the
-streams, hands the records over, and sees from them which queues to ring for and when which messages come due. Between
+stream, hands the records over, and sees from them which queues to ring for and when which messages come due. Between
 writes it sleeps until the next one is due.
 """
 
@@ -72,8 +72,40 @@ class _Stream:
         telemetry.logger.error("a stream batch was given up", records=len(rest))
 
 
+class _Loop:
+    """A thread that works when it is woken or when its time has come."""
+
+    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> None:
+        self._work = work
+        self._pause = pause  # seconds until there is work without being woken, None: never
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wake.wait(self._pause())
+            self._wake.clear()
+            try:
+                self._work()
+            except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
+                telemetry.logger.exception("the driver failed and goes on")
+                time.sleep(_RETRY_SECONDS)
+
+
 class Driver:
-    """Runs the workers of one application."""
+    """Runs the workers of one application: one thread for messages, one for deleted queues, which may take long."""
 
     def __init__(
         self, *, engine: engines.LocalEngine, prefix: str, clock: ports.Clock, lot: parking.ParkingLot
@@ -82,62 +114,58 @@ class Driver:
         self._clock = clock
         self._lot = lot
         self._due: dict[str, int] = {}  # partition -> when its next message is due, ms
-        self._step_lock = threading.Lock()
-        self._wake = threading.Event()
-        self._stopped = False
+        self._lock = threading.Lock()  # of what the messages' thread and `settle` both do
         self._next_sweep = 0
         self._messages = _Stream(engine, prefix + schema.MESSAGES.name, workers.tally)
         self._resources = _Stream(engine, prefix + schema.RESOURCES.name, workers.purge)
-        self._streamed = {prefix + schema.MESSAGES.name, prefix + schema.RESOURCES.name}
-        self._thread = threading.Thread(target=self._run, name="openmns-driver", daemon=True)
+        self._loops = {
+            prefix + schema.MESSAGES.name: _Loop("openmns-messages", self._upkeep, self._pause),
+            prefix + schema.RESOURCES.name: _Loop("openmns-resources", self._purge, lambda: None),
+        }
 
     def start(self) -> None:
-        """Take up what is there, then go on in a thread."""
+        """Take up what is there, then go on in threads."""
         self._release([])
         self.settle()
         self._engine.subscribe(self._written)
-        self._thread.start()
+        for loop in self._loops.values():
+            loop.start()
+            loop.wake()
 
     def stop(self) -> None:
         """Finish what is in hand and end."""
-        self._stopped = True
-        self._wake.set()
-        self._thread.join()
+        for loop in self._loops.values():
+            loop.stop()
 
     def settle(self) -> None:
-        """Do all that is to do now: afterwards the counts are those of this moment."""
-        with self._step_lock:
-            while self._drain() or self._release_due():
+        """Count and release all that there is: afterwards the counts are those of this moment."""
+        with self._lock:
+            while self._count() or self._release_due():
                 pass
 
     def _written(self, tables: Iterable[str]) -> None:
-        if not self._streamed.isdisjoint(tables):
-            self._wake.set()
+        for table in tables:
+            if table in self._loops:
+                self._loops[table].wake()
 
-    def _run(self) -> None:
-        while not self._stopped:
-            self._wake.wait(self._pause())
-            self._wake.clear()
-            try:
-                self._sweep()
-                self.settle()
-            except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
-                telemetry.logger.exception("the driver failed and goes on")
-                time.sleep(_RETRY_SECONDS)
+    def _upkeep(self) -> None:
+        self._sweep()
+        self.settle()
+
+    def _purge(self) -> None:
+        for _ in self._resources.drain():
+            pass
 
     def _pause(self) -> float:
-        """Seconds until something is to be done."""
         due = [*self._due.values(), self._next_sweep]
         return max(0, min(due) - self._clock.now()) / 1000
 
-    def _drain(self) -> bool:
+    def _count(self) -> bool:
         found = False
         for records in self._messages.drain():
             found = True
             for record in records:
                 self._observe(record["dynamodb"])
-        for _ in self._resources.drain():
-            found = True
         return found
 
     def _observe(self, change: Mapping[str, Any]) -> None:
@@ -161,21 +189,7 @@ class Driver:
 
     def _release(self, partitions: list[str]) -> None:
         """Run the release function on some partitions, or on all if none are named."""
-        detail = {"seconds": 0} | ({"partitions": partitions} if partitions else {})
-        answer = workers.release(
-            {
-                "version": "0",
-                "id": "local",
-                "detail-type": "Scheduled Event",
-                "source": "aws.events",
-                "account": "000000000000",
-                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock.now() / 1000)),
-                "region": "local",
-                "resources": [],
-                "detail": detail,
-            },
-            None,
-        )
+        answer = workers.release(_scheduled(self._clock.now(), partitions), None)
         self._due.update({partition: moment for moment, partition in answer["due"]})
 
     def _sweep(self) -> None:
@@ -183,6 +197,21 @@ class Driver:
         if now >= self._next_sweep:
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
             self._next_sweep = now if more else now + _SWEEP_SECONDS * 1000
+
+
+def _scheduled(now: int, partitions: list[str]) -> dict[str, Any]:
+    """The event of a schedule, narrowed down to what is due now."""
+    return {
+        "version": "0",
+        "id": "local",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now / 1000)),
+        "region": "local",
+        "resources": [],
+        "detail": {"seconds": 0} | ({"partitions": partitions} if partitions else {}),
+    }
 
 
 def _lambda_record(record: Mapping[str, Any], arn: str) -> dict[str, Any]:

@@ -93,11 +93,13 @@ class ParkedWaiter:
         """See `ParkingLot.mark`."""
         return self._lot.mark()
 
-    def wait(self, step: operations.Waiting, *, mark: int, looks: int) -> None:
-        """Wait until a ring or the deadline; the first look after a ring passes it on."""
+    def wait(self, step: operations.Waiting, *, mark: int, looks: int) -> None:  # noqa: ARG002  # the lot needs no rhythm
+        """Wait until a ring or the deadline."""
         woken = threading.Event()
-        if looks > 1:
-            mark = max(mark, 0)
         ticket = self._lot.park(step.queue_id, mark, woken.set)
         woken.wait(max(0, step.deadline - self._clock.now()) / 1000)
         self._lot.leave(step.queue_id, ticket)
+
+    def pass_on(self, queue_id: str) -> None:
+        """Let another one look."""
+        self._lot.ring(queue_id)

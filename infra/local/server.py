@@ -5,9 +5,11 @@ loop, where it costs nothing. A client that hangs up while it waits is not given
 """
 
 import asyncio
+import contextlib
 import functools
+import signal
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent import futures
 from types import FrameType
 from typing import Any
@@ -121,7 +123,7 @@ class Front:
         return step
 
     def _begin(self, request: http.Request) -> operations.Step:
-        if request.method == "GET" and not request.path.endswith("/messages"):
+        if request.method == "GET" and request.path.startswith("/queues") and not request.path.endswith("/messages"):
             self._running.driver.settle()  # the counts that it may show are those of this moment
         return self._door.begin(request)
 
@@ -157,6 +159,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, running: runtime.Runtime) -> None:
         super().__init__(config)
         self._running = running
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM while serving; unlike uvicorn, do not raise them again afterwards."""
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal: a first one ends the polls and the listening, a second one everything."""
