@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib import clock as clocks
 from chalicelib.storage import accounts, batches, errors, identities, messages, queues, tallies
+from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
 from infra.local.moto_engine import MotoEngine
 
@@ -112,7 +113,14 @@ def moto_engine() -> Iterator[MotoEngine]:
     made.close()
 
 
-@pytest.fixture(params=["moto"])
+@pytest.fixture(scope="session")
+def embedded_engine() -> Iterator[EmbeddedEngine]:
+    made = EmbeddedEngine(None, now=lambda: NOW)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["moto", "embedded"])
 def engine(request: pytest.FixtureRequest, prefix: str) -> engines.LocalEngine:
     """Each engine in turn, with the tables made."""
     made: engines.LocalEngine = request.getfixturevalue(f"{request.param}_engine")

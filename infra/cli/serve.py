@@ -30,9 +30,14 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--account", help=f"account id ({config.ACCOUNT_ID})")
     parser.add_argument("--access-key-id", help=f"its access key id ({config.ACCESS_KEY_ID})")
     parser.add_argument("--access-key-secret", help=f"its access key secret ({config.ACCESS_KEY_SECRET})")
-    parser.add_argument("--data", metavar="DIR", help="keep the state in this folder")
-    parser.add_argument("--memory", action="store_true", default=None, help="keep the state in memory (default)")
-    parser.add_argument("--engine", choices=config.ENGINES, help="what keeps the state (moto)")
+    parser.add_argument("--data", metavar="DIR", help=f"keep the state in this folder ({config.DATA})")
+    parser.add_argument("--memory", action="store_true", default=None, help="keep the state in memory only")
+    parser.add_argument("--engine", choices=config.ENGINES, help=f"what keeps the state ({config.ENGINES[0]})")
+    parser.add_argument(
+        "--durability",
+        choices=config.DURABILITIES,
+        help="normal: what was answered survives the end of the process; full: the end of power, too (normal)",
+    )
     parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
     parser.set_defaults(run=run)
 

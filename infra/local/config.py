@@ -17,7 +17,9 @@ FILE = "openmns.toml"
 ACCOUNT_ID = "1234567890123456"
 ACCESS_KEY_ID = "openmns"
 ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a server that listens on this machine only
-ENGINES = ("moto",)
+ENGINES = ("embedded", "moto")  # the first is the default
+DURABILITIES = ("normal", "full")
+DATA = ".openmns"  # the folder that keeps the state of the embedded engine unless told otherwise
 _HIGHEST_PORT = 65_535
 
 
@@ -42,7 +44,8 @@ class LocalConfig:
     port: int = 8000  # 0: any that is free
     region: str = "cn-hangzhou"
     data: Path | None = None  # the folder that keeps the state; None: memory
-    engine: str = "moto"
+    engine: str = ENGINES[0]
+    durability: str = DURABILITIES[0]
     keys: tuple[account.AccessKey, ...] = ()
     queues: tuple[QueueAtStart, ...] = ()
     source: str = field(default="defaults", compare=False)  # the file read, for the banner
@@ -81,6 +84,7 @@ _SCALARS: dict[str, type] = {
     "data": str,
     "memory": bool,
     "engine": str,
+    "durability": str,
     "account": str,
     "access_key_id": str,
     "access_key_secret": str,
@@ -114,10 +118,13 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
     engine = values.get("engine", ENGINES[0])
     if engine not in ENGINES:
         raise ConfigError(f"engine should be one of {', '.join(ENGINES)}, not {engine!r}")
+    durability = values.get("durability", DURABILITIES[0])
+    if durability not in DURABILITIES:
+        raise ConfigError(f"durability should be one of {', '.join(DURABILITIES)}, not {durability!r}")
     if values.get("data") and values.get("memory"):
         raise ConfigError("data and memory exclude each other: give the one or the other")
     if values.get("data") and engine == "moto":
-        raise ConfigError("the moto engine keeps its state in memory only: leave out --data")
+        raise ConfigError("the moto engine keeps its state in memory only: leave out data")
     port = values.get("port", LocalConfig.port)
     if not 0 <= port <= _HIGHEST_PORT:
         raise ConfigError(f"port should be 0 to {_HIGHEST_PORT}, not {port}")
@@ -126,8 +133,9 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         host=values.get("host", LocalConfig.host),
         port=port,
         region=values.get("region", LocalConfig.region),
-        data=Path(values["data"]) if values.get("data") else None,
+        data=None if engine == "moto" or values.get("memory") else Path(values.get("data") or DATA),
         engine=engine,
+        durability=durability,
         keys=keys,
         queues=tuple(_queue(entry, keys) for entry in values.get("queues", [])),
         source=source,

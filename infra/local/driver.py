@@ -21,38 +21,46 @@ from infra.local import parking
 _BATCH = 500  # records handed over at once
 _ATTEMPTS = 5  # at a batch that fails, before it is given up and logged
 _RETRY_SECONDS = 0.1
-_SWEEP_SECONDS = 30  # between looks for items whose time to live is over
-_SWEEP_ITEMS = 1000
+_SWEEP_SECONDS = 1  # between looks for items whose time to live is over, and records that nobody needs any more
+_SWEEP_ITEMS = 200
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
 
 class _Stream:
-    """One table's stream, read from its beginning."""
+    """One table's stream, read on from where the last process stopped."""
 
-    def __init__(self, engine: engines.LocalEngine, table: str, handler: Handler) -> None:
+    def __init__(self, engine: engines.LocalEngine, prefix: str, table: schema.Table, handler: Handler) -> None:
         self._engine = engine
         self._handler = handler
-        self._arn = engine.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-        shards = engine.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]
-        self._iterators = [
-            engine.get_shard_iterator(StreamArn=self._arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
-                "ShardIterator"
-            ]
-            for shard in shards
+        self._checkpoints = prefix + engines.CHECKPOINTS.name
+        self.arn = engine.describe_table(TableName=prefix + table.name)["Table"]["LatestStreamArn"]
+        [shard] = engine.describe_stream(StreamArn=self.arn)["StreamDescription"]["Shards"]
+        answer = engine.get_item(TableName=self._checkpoints, Key={"pk": {"S": self.arn}}, ConsistentRead=True)
+        self.reached: str | None = answer["Item"]["sequence"]["S"] if "Item" in answer else None
+        start = (
+            {"ShardIteratorType": "TRIM_HORIZON"}
+            if self.reached is None
+            else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self.reached}
+        )
+        self._iterator = engine.get_shard_iterator(StreamArn=self.arn, ShardId=shard["ShardId"], **start)[
+            "ShardIterator"
         ]
 
     def drain(self) -> Iterator[list[dict[str, Any]]]:
-        """Hand over what is new, batch by batch."""
-        for place in range(len(self._iterators)):
-            while True:
-                answer = self._engine.get_records(ShardIterator=self._iterators[place], Limit=_BATCH)
-                self._iterators[place] = answer["NextShardIterator"]
-                if not answer["Records"]:
-                    break
-                records = [_lambda_record(record, self._arn) for record in answer["Records"]]
-                self._hand_over(records)
-                yield records
+        """Hand over what is new, batch by batch; after each, how far it came is kept in the engine."""
+        while True:
+            answer = self._engine.get_records(ShardIterator=self._iterator, Limit=_BATCH)
+            self._iterator = answer["NextShardIterator"]
+            if not answer["Records"]:
+                return
+            records = [_lambda_record(record, self.arn) for record in answer["Records"]]
+            self._hand_over(records)
+            self.reached = records[-1]["dynamodb"]["SequenceNumber"]
+            self._engine.put_item(
+                TableName=self._checkpoints, Item={"pk": {"S": self.arn}, "sequence": {"S": self.reached}}
+            )
+            yield records
 
     def _hand_over(self, records: list[dict[str, Any]]) -> None:
         rest = records
@@ -116,8 +124,8 @@ class Driver:
         self._due: dict[str, int] = {}  # partition -> when its next message is due, ms
         self._lock = threading.Lock()  # of what the messages' thread and `settle` both do
         self._next_sweep = 0
-        self._messages = _Stream(engine, prefix + schema.MESSAGES.name, workers.tally)
-        self._resources = _Stream(engine, prefix + schema.RESOURCES.name, workers.purge)
+        self._messages = _Stream(engine, prefix, schema.MESSAGES, workers.tally)
+        self._resources = _Stream(engine, prefix, schema.RESOURCES, workers.purge)
         self._loops = {
             prefix + schema.MESSAGES.name: _Loop("openmns-messages", self._upkeep, self._pause),
             prefix + schema.RESOURCES.name: _Loop("openmns-resources", self._purge, lambda: None),
@@ -195,7 +203,9 @@ class Driver:
     def _sweep(self) -> None:
         now = self._clock.now()
         if now >= self._next_sweep:
+            reached = {stream.arn: stream.reached for stream in (self._messages, self._resources) if stream.reached}
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
+            more |= self._engine.trim(_SWEEP_ITEMS, reached) == _SWEEP_ITEMS
             self._next_sweep = now if more else now + _SWEEP_SECONDS * 1000
 
 

@@ -1,6 +1,6 @@
 """What the local runtime asks of an engine, and how its tables are made."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from chalicelib.storage import client, schema
@@ -36,14 +36,20 @@ class LocalEngine(client.Client, Protocol):
     def expire(self, limit: int) -> int:
         """Delete up to `limit` items whose time to live is over; how many there were."""
 
+    def trim(self, limit: int, consumed: Mapping[str, str]) -> int:
+        """Drop up to `limit` stream records up to the sequence number in `consumed`, by stream; how many there were."""
+
     def close(self) -> None:
         """Let go of everything."""
+
+
+CHECKPOINTS = schema.Table(name="checkpoints", sorted=False)  # the driver's: how far each stream was read
 
 
 def make_tables(engine: LocalEngine, prefix: str) -> None:
     """Make the tables that are not there yet."""
     present = set(engine.list_tables()["TableNames"])
-    for table in schema.TABLES:
+    for table in (*schema.TABLES, CHECKPOINTS):
         name = prefix + table.name
         if name not in present:
             engine.create_table(**table.create_arguments(prefix))

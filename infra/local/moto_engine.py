@@ -7,7 +7,7 @@ for semantics at small size.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import boto3
@@ -15,6 +15,7 @@ import moto
 from botocore.config import Config
 
 _STREAM_METHODS = frozenset({"describe_stream", "get_shard_iterator", "get_records", "list_streams"})
+_SWEEP_MS = 30_000  # between looks at all items for those whose time to live is over
 _WRITES = frozenset({"put_item", "update_item", "delete_item"})
 
 
@@ -27,6 +28,7 @@ class MotoEngine:
         self._lock = threading.RLock()
         self._listeners: list[Callable[[Iterable[str]], None]] = []
         self._ttl: dict[str, str] = {}
+        self._next_sweep = 0
         self._mock = moto.mock_aws()
         self._mock.start()
         arguments: dict[str, Any] = {
@@ -66,13 +68,20 @@ class MotoEngine:
             return dict(self._dynamodb.update_time_to_live(**arguments))
 
     def expire(self, limit: int) -> int:
-        """Delete up to `limit` items whose time to live is over, looking at all items."""
+        """Delete up to `limit` items whose time to live is over, looking at all items now and then."""
         count = 0
+        if self._now() < self._next_sweep:
+            return 0
+        self._next_sweep = self._now() + _SWEEP_MS
         for table, attribute in self._ttl.items():
             for key in self._expired(table, attribute, limit - count):
                 self.delete_item(TableName=table, Key=key)
                 count += 1
         return count
+
+    def trim(self, limit: int, consumed: Mapping[str, str]) -> int:  # noqa: ARG002  # the port's
+        """Nothing: moto keeps the records of a stream as long as it lives."""
+        return 0
 
     def close(self) -> None:
         """Give botocore back."""

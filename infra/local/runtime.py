@@ -1,11 +1,14 @@
 """The composition of a local server's parts: engine, application, parking lot, driver."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from chalicelib import bootstrap, clock, settings
 from chalicelib.model import account, errors, limits
 from infra.local import config, driver, engine, parking
-from infra.local.moto_engine import MotoEngine
+
+_FILE = "openmns.db"
+_INLINE_BYTES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +19,7 @@ class Runtime:
     driver: driver.Driver
     lot: parking.ParkingLot
     engine: engine.LocalEngine
+    blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
 
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
@@ -28,9 +32,9 @@ def start(told: config.LocalConfig, base: settings.Settings | None = None) -> Ru
     """Make everything, with the accounts and queues that the configuration declares."""
     system = clock.SystemClock()
     lot = parking.ParkingLot()
-    made: engine.LocalEngine = MotoEngine(now=system.now)
+    made = _open(told, system)
     decided = base or settings.Settings(
-        region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True
+        region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True, inline_bytes=_INLINE_BYTES
     )
     engine.make_tables(made, decided.table_prefix)
     application = bootstrap.build(decided, engine=made, clock=system, waiter=parking.ParkedWaiter(lot, system))
@@ -38,7 +42,26 @@ def start(told: config.LocalConfig, base: settings.Settings | None = None) -> Ru
     _declare(application, told)
     runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=system, lot=lot)
     runner.start()
-    return Runtime(application=application, driver=runner, lot=lot, engine=made)
+    return Runtime(application=application, driver=runner, lot=lot, engine=made, blocking=told.engine == "moto")
+
+
+def _open(told: config.LocalConfig, system: clock.SystemClock) -> engine.LocalEngine:
+    """The engine; only the one that is used is imported, for moto alone takes half a second."""
+    if told.engine == "moto":
+        from infra.local.moto_engine import MotoEngine  # noqa: PLC0415
+
+        return MotoEngine(now=system.now)
+    from infra.embedded.engine import EmbeddedEngine  # noqa: PLC0415
+    from infra.embedded.errors import UnusableFileError  # noqa: PLC0415
+
+    path = None
+    try:
+        if told.data is not None:
+            told.data.mkdir(parents=True, exist_ok=True)
+            path = told.data / _FILE
+        return EmbeddedEngine(path, now=system.now, durability=cast("Any", told.durability))
+    except (OSError, UnusableFileError) as error:
+        raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
 
 
 def _declare(application: bootstrap.Application, told: config.LocalConfig) -> None:

@@ -1,7 +1,8 @@
 """The local HTTP server: uvicorn in front of the door.
 
-Requests run in a few threads, since the engine takes its time; only the waiting of a long poll stays on the event
-loop, where it costs nothing. A client that hangs up while it waits is not given a message.
+The embedded engine answers so quickly that requests run on the event loop itself; with moto they run in a few threads.
+A long poll waits on the event loop, where it costs nothing. A client that hangs up while it waits is not given a
+message.
 """
 
 import asyncio
@@ -109,18 +110,23 @@ class Front:
                 return b"".join(parts) if size <= limits.REQUEST_BYTES else None
 
     async def _answer(self, request: http.Request, receive: _Receive) -> http.Response:
-        loop = asyncio.get_running_loop()
         mark = self._running.lot.mark()
-        step = await loop.run_in_executor(self._threads, self._begin, request)
+        step = await self._look(lambda: self._begin(request))
         while isinstance(step, operations.Waiting):
             if not await self._wait(step, mark, receive):
                 return step.give_up()
             mark = self._running.lot.mark()
             queue_id = step.queue_id
-            step = await loop.run_in_executor(self._threads, step.resume)
+            step = await self._look(step.resume)
             if isinstance(step, http.Response):
                 self._running.lot.ring(queue_id)  # there may be more, for the next one who waits
         return step
+
+    async def _look(self, look: Callable[[], operations.Step]) -> operations.Step:
+        """Run what calls the engine where it disturbs nobody."""
+        if not self._running.blocking:
+            return look()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, look)
 
     def _begin(self, request: http.Request) -> operations.Step:
         if request.method == "GET" and request.path.startswith("/queues") and not request.path.endswith("/messages"):

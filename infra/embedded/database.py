@@ -1,0 +1,259 @@
+"""The SQLite file: checked before it is touched, written in WAL mode, one connection per engine.
+
+The header's application id says that the file is ours, its user version which layout it has. A file is created with a
+rollback journal and then switched to WAL, so both are in the file itself from the first moment and can be checked
+without opening it. A commit in WAL mode is in the operating system's hands when the call returns: it survives the
+process. With durability `full` it is on the disk: it survives the power.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sqlite3
+import struct
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from infra.embedded import errors
+
+if TYPE_CHECKING:
+    import os
+
+Durability: TypeAlias = Literal["normal", "full"]
+
+APPLICATION_ID = 0x4F4D4E53  # "OMNS"
+VERSION = 1
+BUSY_SECONDS = 30.0
+CACHE_KIB = 32 * 1024
+CHECKPOINT_PAGES = 4000
+_JOURNAL_LIMIT = 64 * 1024 * 1024
+_STATEMENTS = 512
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
+_LAYOUT = """
+CREATE TABLE catalog (
+    serial INTEGER PRIMARY KEY AUTOINCREMENT,
+    generation INTEGER NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    definition TEXT NOT NULL
+);
+CREATE TABLE tokens (token TEXT PRIMARY KEY, at INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX tokens_at ON tokens (at);
+"""
+_NONE: frozenset[str] = frozenset()
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class Database:
+    """One connection, its transactions and batches.
+
+    Outside a batch every call is a transaction. Within one the first call that writes begins it and `finish` commits
+    it; a call that is refused has written nothing, because every call decides before it writes. When SQLite itself
+    fails, the whole batch is lost: all later calls in it fail, and so does its end.
+
+    Attributes:
+        shared: whether other processes may be using the file.
+        execute: runs one statement.
+        touched: the tables whose streams got records that are not announced yet.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, durability: Durability) -> None:
+        self.path = None if path is None else pathlib.Path(path)
+        self.shared = self.path is not None
+        self.touched: set[str] = set()
+        self._in_batch = False
+        self._lost: sqlite3.Error | None = None
+        if self.path is not None:
+            _check_header(self.path)
+        self._connection = self._open()
+        try:
+            self._prepare(durability)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise self._unusable(error) from error
+        except errors.UnusableFileError:
+            self._connection.close()
+            raise
+        self.execute = self._connection.execute
+
+    def begin(self) -> None:
+        """Begin to write, unless that has happened already."""
+        if self._lost is not None:
+            raise self._lost
+        if not self._connection.in_transaction:
+            self.execute("BEGIN IMMEDIATE")
+
+    def snapshot(self) -> None:
+        """Begin to read several rows as of one moment."""
+        if not self._connection.in_transaction:
+            self.execute("BEGIN")
+
+    def commit(self) -> None:
+        """End what `begin` or `snapshot` began; within a batch, leave that to its end."""
+        if not self._in_batch:
+            self.execute("COMMIT")
+
+    def abandon(self) -> None:
+        """End the transaction of a refused call, which has written nothing."""
+        if not self._in_batch and self._connection.in_transaction:
+            self.execute("ROLLBACK")
+
+    def fail(self, error: sqlite3.Error) -> None:
+        """Undo everything after an error of SQLite."""
+        if self._connection.in_transaction:
+            self.execute("ROLLBACK")
+        self.touched.clear()
+        if self._in_batch:
+            self._lost = error
+
+    def start_batch(self) -> None:
+        """Let the calls that follow share one transaction."""
+        if self._in_batch:
+            raise RuntimeError("A batch cannot be started within a batch.")
+        self._in_batch = True
+
+    def finish_batch(self) -> None:
+        """Commit what was written since `start_batch`.
+
+        Raises:
+            sqlite3.Error: the batch is lost.
+        """
+        self._in_batch = False
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
+        if self._connection.in_transaction:
+            self.execute("COMMIT")
+
+    def take_touched(self) -> frozenset[str]:
+        """The tables to announce now; empty while they are not committed."""
+        if self._in_batch or not self.touched:
+            return _NONE
+        touched = frozenset(self.touched)
+        self.touched.clear()
+        return touched
+
+    def foreign_commits(self) -> int:
+        """A number that changes whenever another connection has committed to the file."""
+        (number,) = self.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(
+                ":memory:" if self.path is None else self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+            )
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _prepare(self, durability: Durability) -> None:
+        run = self._connection.execute
+        if self._application() == 0:
+            self._create()
+        if self._application() != APPLICATION_ID:
+            raise _foreign(self.path)
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise _newer(self.path, version)
+        run("PRAGMA journal_mode = WAL").fetchone()
+        run(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        run(f"PRAGMA cache_size = -{CACHE_KIB}")
+        run(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").fetchone()
+        run(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}").fetchone()
+        run("PRAGMA temp_store = MEMORY")
+        run("SELECT count(*) FROM catalog").fetchone()
+
+    def _application(self) -> int:
+        (found,) = self._connection.execute("PRAGMA application_id").fetchone()
+        return int(found)
+
+    def _create(self) -> None:
+        run = self._connection.execute
+        run("BEGIN EXCLUSIVE")
+        (objects,) = run("SELECT count(*) FROM sqlite_master").fetchone()
+        if self._application() == 0 and not objects:
+            for statement in filter(str.strip, _LAYOUT.split(";")):
+                run(statement)
+            run(f"PRAGMA application_id = {APPLICATION_ID}")
+            run(f"PRAGMA user_version = {VERSION}")
+        run("COMMIT")
+
+    def _unusable(self, error: sqlite3.Error) -> errors.UnusableFileError:
+        if is_damage(error):
+            return damaged(self.path, str(error))
+        return errors.UnusableFileError(
+            f"The database file {self.path} cannot be opened ({error}); check that its folder exists and is writable."
+        )
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the error means that the file is damaged."""
+    return _primary(error) in _DAMAGED
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether the error means that another process holds the file."""
+    return _primary(error) in _LOCKED
+
+
+def is_stale(error: sqlite3.Error) -> bool:
+    """Whether the error means that a table is no longer there."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("no such table")
+
+
+def damaged(path: pathlib.Path | None, why: str) -> errors.DamagedFileError:
+    """The error for a damaged file."""
+    return errors.DamagedFileError(
+        f"The database file {path} is damaged ({why}) and was left as it is; move it away and restore a backup, "
+        "or start with a new file."
+    )
+
+
+def _primary(error: sqlite3.Error) -> int:
+    code: Any = getattr(error, "sqlite_errorcode", None)
+    return 0 if code is None else code & 0xFF
+
+
+def _foreign(path: pathlib.Path | None) -> errors.ForeignFileError:
+    return errors.ForeignFileError(
+        f"{path} is not an OpenMNS database and was left as it is; choose another file name."
+    )
+
+
+def _newer(path: pathlib.Path | None, version: int) -> errors.NewerFileError:
+    return errors.NewerFileError(
+        f"The database file {path} has layout version {version}, and this OpenMNS knows up to {VERSION}; it was left "
+        "as it is. Upgrade OpenMNS, or choose another file."
+    )
+
+
+def _check_header(path: pathlib.Path) -> None:
+    """Refuse a file that is not ours by its first bytes, before SQLite opens and perhaps changes it."""
+    if not path.exists() or not path.stat().st_size or _companion(path, "-journal"):
+        return
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
+        raise damaged(path, "it does not begin like a database") if _companion(path, "-wal") else _foreign(path)
+    (size,) = struct.unpack(">H", header[16:18])
+    (pages,) = struct.unpack(">I", header[28:32])
+    version, application = struct.unpack(">I4xI", header[60:72])
+    if application != APPLICATION_ID:
+        raise _foreign(path)
+    if version > VERSION:
+        raise _newer(path, version)
+    if path.stat().st_size < pages * (size if size > 1 else 65536) and not _companion(path, "-wal"):
+        raise damaged(path, "it is shorter than its header says")
+
+
+def _companion(path: pathlib.Path, suffix: str) -> bool:
+    companion = path.with_name(path.name + suffix)
+    return companion.exists() and companion.stat().st_size > 0

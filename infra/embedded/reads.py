@@ -1,0 +1,360 @@
+"""Reading items: by key, by key condition and by scan.
+
+A page ends at Limit, at 1 MB, or with the last item; in the first two cases it says where to go on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded import (
+    capacity,
+    codec,
+    database,
+    errors,
+    expressions,
+    keyconditions,
+    keys,
+    paths,
+    requests,
+    sizes,
+    tables,
+    values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SELECTS = ("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT")
+_MAX_SEGMENTS = 1_000_000
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Page:
+    """What a query or scan is to read.
+
+    Attributes:
+        table: the table.
+        view: the table itself or one of its indexes.
+        program: the compiled expressions.
+        bound: the values of those.
+        fetches: whether a local index is read together with the rest of each item.
+        counts: whether only the number of items is wanted.
+        consistent: whether the read is strongly consistent.
+        limit: how many items to look at, at most; None for no such limit.
+        segment: for a parallel scan, the number of the segment and of all segments.
+        start: where to go on, as an item of key attributes.
+    """
+
+    table: tables.Table
+    view: tables.View
+    program: expressions.Program
+    bound: values.Item
+    fetches: bool
+    counts: bool
+    consistent: bool
+    limit: int | None
+    segment: tuple[int, int] | None
+    start: values.Item | None
+
+
+@dataclasses.dataclass(slots=True)
+class _Harvest:
+    """What was read so far: the items that passed the filter, how many were looked at, and their bytes."""
+
+    items: list[values.Item]
+    looked_at: int = 0
+    size: int = 0
+    fetched_units: int = 0
+    last: values.Item | None = None
+
+
+def get_item(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
+    """Do a GetItem."""
+    program, _ = expressions.prepare(request)
+    ledger = capacity.Ledger(requests.capacity_mode(request))
+    key = table.key(values.item(request["Key"]))
+    consistent = bool(request.get("ConsistentRead"))
+    item = _fetch(db, table, key, program, ledger, 1.0 if consistent else 0.5)
+    return requests.respond(Item=item, ConsumedCapacity=ledger.one())
+
+
+def batch_get_item(
+    db: database.Database, found: Mapping[str, tables.Table], request: requests.Request
+) -> requests.Response:
+    """Do a BatchGetItem on the tables in `found`."""
+    members: Mapping[str, Any] = request["RequestItems"]
+    if sum(len(member["Keys"]) for member in members.values()) > requests.MAX_BATCH_READS:
+        raise errors.validation("Too many items requested for the BatchGetItem call")
+    ledger = capacity.Ledger(requests.capacity_mode(request))
+    responses: dict[str, list[values.Item]] = {}
+    unprocessed: dict[str, Any] = {}
+    size = 0
+    db.snapshot()
+    for name, member in members.items():
+        table = found[name]
+        program, _ = expressions.prepare(member)
+        responses[name] = []
+        factor = 1.0 if member.get("ConsistentRead") else 0.5
+        for given, key in _distinct(table, member["Keys"]):
+            if size >= sizes.MAX_BATCH:
+                unprocessed.setdefault(name, {**member, "Keys": []})["Keys"].append(given)
+                continue
+            item = _fetch(db, table, key, program, ledger, factor)
+            if item is not None:
+                responses[name].append(item)
+                size += sizes.item(item)
+    db.commit()
+    return requests.respond(Responses=responses, UnprocessedKeys=unprocessed, ConsumedCapacity=ledger.every())
+
+
+def transact_get_items(
+    db: database.Database, found: Mapping[str, tables.Table], request: requests.Request
+) -> requests.Response:
+    """Do a TransactGetItems on the tables in `found`."""
+    ledger = capacity.Ledger(requests.capacity_mode(request), "ReadCapacityUnits")
+    gets = [action["Get"] for action in request["TransactItems"]]
+    if not 1 <= len(gets) <= requests.MAX_TRANSACTION_ACTIONS:
+        raise errors.constraint("[...]", "transactItems", "Member must have length less than or equal to 100")
+    prepared = [
+        (found[get["TableName"]], found[get["TableName"]].key(values.item(get["Key"])), expressions.prepare(get)[0])
+        for get in gets
+    ]
+    if len({(table.serial, key) for table, key, _ in prepared}) != len(prepared):
+        raise errors.validation("Transaction request cannot include multiple operations on one item")
+    db.snapshot()
+    items = [_fetch(db, table, key, program, ledger, 2.0) for table, key, program in prepared]
+    db.commit()
+    return requests.respond(
+        Responses=[{} if item is None else {"Item": item} for item in items], ConsumedCapacity=ledger.every()
+    )
+
+
+def query(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
+    """Do a Query."""
+    page = _page(table, request)
+    view = page.view
+    if page.program.key is None:
+        raise errors.validation(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+        )
+    bounds = keyconditions.bounds(page.program.key, page.bound, view.hash, view.range)
+    _check_filter(page)
+    descending = request.get("ScanIndexForward") is False
+    low, high = bounds.low, bounds.high
+    parameters: list[Any] = [bounds.hash]
+    after: list[Any] = []
+    if page.start is not None:
+        position = view.position(page.start)
+        _check_start(view, bounds, position)
+        after = [position[column] for column in view.order[1:]]
+        low, high = (low, None) if descending else (None, high)
+    parameters += [column for column in (low, high) if column is not None]
+    statement = view.select(
+        equal=True,
+        low=None if low is None else bounds.low_operator,
+        high=None if high is None else bounds.high_operator,
+        start=page.start is not None,
+        descending=descending,
+        keys=view.keys_only and not page.fetches,
+    )
+    return _answer(db, page, statement, [*parameters, *after], request)
+
+
+def scan(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
+    """Do a Scan."""
+    page = _page(table, request)
+    view = page.view
+    after: list[Any] = []
+    if page.start is not None:
+        position = view.position(page.start)
+        after = [position[column] for column in view.order]
+    statement = view.select(
+        equal=False,
+        low=None,
+        high=None,
+        start=page.start is not None,
+        descending=False,
+        keys=view.keys_only and not page.fetches,
+    )
+    return _answer(db, page, statement, after, request)
+
+
+def _fetch(  # noqa: PLR0913, PLR0917 - one row needs all of it
+    db: database.Database,
+    table: tables.Table,
+    key: tuple[keys.Column, keys.Column],
+    program: expressions.Program,
+    ledger: capacity.Ledger,
+    factor: float,
+) -> values.Item | None:
+    row = db.execute(table.select_item, key).fetchone()
+    if ledger.wanted:
+        ledger.of(table).add(factor * capacity.read_units(0 if row is None else row[0]))
+    if row is None:
+        return None
+    item = codec.decode(row[1])
+    return item if program.projection is None else paths.project(item, program.projection)
+
+
+def _distinct(
+    table: tables.Table, given: list[values.Item]
+) -> list[tuple[values.Item, tuple[keys.Column, keys.Column]]]:
+    located = [(key, table.key(values.item(key))) for key in given]
+    if len({key for _, key in located}) != len(located):
+        raise errors.validation("Provided list of item keys contains duplicates")
+    return located
+
+
+def _page(table: tables.Table, request: requests.Request) -> Page:
+    program, bound = expressions.prepare(request)
+    view = table.view(request.get("IndexName"))
+    consistent = bool(request.get("ConsistentRead"))
+    if consistent and view.index is not None and not view.index.is_local:
+        raise errors.validation("Consistent reads are not supported on global secondary indexes")
+    select = requests.choice(request, "Select", _SELECTS, "")
+    if program.projection is not None and select not in ("", "SPECIFIC_ATTRIBUTES"):
+        raise errors.validation(
+            f"Cannot specify the ProjectionExpression when choosing to get {select.removesuffix('_ATTRIBUTES')}"
+        )
+    if select == "ALL_PROJECTED_ATTRIBUTES" and view.index is None:
+        raise errors.invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+    if select == "SPECIFIC_ATTRIBUTES" and program.projection is None:
+        raise errors.validation(
+            "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC"
+        )
+    start = request.get("ExclusiveStartKey")
+    return Page(
+        table=table,
+        view=view,
+        program=program,
+        bound=bound,
+        fetches=_fetches(view, program, select),
+        counts=select == "COUNT",
+        consistent=consistent,
+        limit=requests.limit(request),
+        segment=_segment(request),
+        start=None if start is None else values.item(start),
+    )
+
+
+def _fetches(view: tables.View, program: expressions.Program, select: str) -> bool:
+    """Whether attributes are wanted that the index does not hold; only a local index can fetch them."""
+    if view.index is None or view.index.projection == "ALL":
+        return False
+    heads = {str(path.parts[0]) for path in program.projection or ()}
+    if select != "ALL_ATTRIBUTES" and view.shows(heads):
+        return False
+    if view.index.is_local:
+        return True
+    if select == "ALL_ATTRIBUTES":
+        raise errors.invalid(
+            f"Select type ALL_ATTRIBUTES is not supported for global secondary index {view.index.name} "
+            "because its projection type is not ALL"
+        )
+    raise errors.invalid(f"One or more attributes are not projected into the global secondary index {view.index.name}")
+
+
+def _segment(request: requests.Request) -> tuple[int, int] | None:
+    segment, total = request.get("Segment"), request.get("TotalSegments")
+    if segment is None and total is None:
+        return None
+    if segment is None or total is None:
+        raise errors.validation("The Segment and TotalSegments parameters must be given together")
+    if not 0 <= segment < total <= _MAX_SEGMENTS:
+        raise errors.validation("The Segment parameter is zero-based and must be less than parameter TotalSegments")
+    return segment, total
+
+
+def _check_filter(page: Page) -> None:
+    view = page.view
+    for key in (view.hash, view.range):
+        if key is not None and key.name in page.program.filter_heads:
+            raise errors.validation(
+                f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {key.name}"
+            )
+
+
+def _check_start(view: tables.View, bounds: keyconditions.Bounds, position: dict[str, keys.Column]) -> None:
+    if position[view.order[0]] != bounds.hash:
+        raise errors.validation("The provided starting key is outside query boundaries based on provided conditions")
+    if not bounds.admits(position[view.order[1]]):
+        raise errors.validation("The provided starting key does not match the range key predicate")
+
+
+def _answer(
+    db: database.Database, page: Page, statement: str, parameters: list[Any], request: requests.Request
+) -> requests.Response:
+    mode = requests.capacity_mode(request)
+    if page.limit is None or page.segment is not None:
+        parameters.append(-1)
+    else:
+        parameters.append(page.limit)
+    cursor = db.execute(statement, parameters)
+    try:
+        harvest, more = _gather(page, cursor, priced=mode != "NONE")
+    finally:
+        cursor.close()
+    position = None
+    if more and harvest.last is not None:
+        position = {name: harvest.last[name] for name in page.view.key_names}
+    return requests.respond(
+        Items=None if page.counts else harvest.items,
+        Count=len(harvest.items),
+        ScannedCount=harvest.looked_at,
+        LastEvaluatedKey=position,
+        ConsumedCapacity=_consumed(page, harvest, mode),
+    )
+
+
+def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tuple[_Harvest, bool]:
+    """Read rows until the page is full; the second result tells whether it is."""
+    program, bound = page.program, page.bound
+    keep = program.filter
+    harvest = _Harvest([])
+    for row in rows:
+        whole, item, size = _item_of(page, row)
+        if page.segment is not None and not _in_segment(page, whole):
+            continue
+        harvest.looked_at += 1
+        harvest.size += size
+        harvest.last = whole
+        if page.fetches and priced:
+            harvest.fetched_units += capacity.read_units(row[0])
+        if keep is None or keep(item, bound):
+            harvest.items.append(item if program.projection is None else paths.project(item, program.projection))
+        if harvest.looked_at == page.limit or harvest.size >= sizes.MAX_PAGE:
+            return harvest, True
+    return harvest, False
+
+
+def _item_of(page: Page, row: tables.Columns) -> tuple[values.Item, values.Item, int]:
+    """The stored item (or what is known of it), what the page shows of it, and the size that is read for that."""
+    view = page.view
+    if view.keys_only and not page.fetches:
+        item = page.table.key_item(view.key_names, row)
+        return item, item, sizes.item(item)
+    whole = codec.decode(row[1])
+    if view.index is None or view.index.projection == "ALL":
+        return whole, whole, row[0]
+    projected = view.item(whole)
+    return whole, whole if page.fetches else projected, sizes.item(projected)
+
+
+def _in_segment(page: Page, item: values.Item) -> bool:
+    segment, total = page.segment or (0, 1)
+    partition = item[page.table.schema.hash.name]
+    return zlib.crc32(repr(partition).encode()) % total == segment
+
+
+def _consumed(page: Page, harvest: _Harvest, mode: str) -> dict[str, Any] | None:
+    ledger = capacity.Ledger(mode)
+    if not ledger.wanted:
+        return None
+    factor = 1.0 if page.consistent else 0.5
+    account = ledger.of(page.table)
+    account.add(factor * capacity.read_units(harvest.size), page.view)
+    account.add(factor * harvest.fetched_units)
+    return ledger.one()

@@ -1,0 +1,281 @@
+"""Change records: written beside the change, read by iterators, trimmed after a day.
+
+A stream is one shard. A record's sequence number is its row number in the stream's table, which grows by one within
+the transaction that writes it, so the order of numbers is the order of commits. The newest row is never deleted when
+it is trimmed, only emptied: SQLite numbers the next row after it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from infra.embedded import catalog, codec, database, errors, requests, schema, sizes, tables, values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RETENTION_MS = 24 * 60 * 60 * 1000
+MAX_RECORDS = 1000
+SHARD_ID = "shardId-00000000000000000000-00000001"
+_SERVICE_IDENTITY = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+_SEQUENCE_BASE = 10**20  # makes every sequence number 21 digits long, DynamoDB's minimum
+
+_TRIMMED = 0
+_INSERT = 1
+_MODIFY = 2
+_REMOVE = 3
+_EXPIRE = 4
+_EVENTS = {_INSERT: "INSERT", _MODIFY: "MODIFY", _REMOVE: "REMOVE", _EXPIRE: "REMOVE"}
+_POSITIONED = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}
+
+
+def record(  # noqa: PLR0913 - a record is made of all of it
+    db: database.Database, table: tables.Table, old: str | None, new: str | None, now: int, *, by_service: bool
+) -> None:
+    """Write the record of a change.
+
+    Args:
+        db: within the transaction of the change.
+        table: the table, which has a stream.
+        old: the item's text before, None if it was not there.
+        new: the item's text after, None if it is not there.
+        now: the time, in milliseconds.
+        by_service: whether the service itself deleted it.
+    """
+    view = table.schema.stream_view
+    if old is None:
+        kind = _INSERT
+    elif new is not None:
+        kind = _MODIFY
+    else:
+        kind = _EXPIRE if by_service else _REMOVE
+    new_image = new if view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES") else None
+    old_image = old if view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES") else None
+    key = _keys(table, new or old or "") if new_image is None and old_image is None else None
+    db.execute(table.insert_record, (now, kind, key, new_image, old_image))
+    db.touched.add(table.schema.name)
+
+
+def list_streams(tables_by_name: catalog.Catalog, request: requests.Request) -> requests.Response:
+    """Do a ListStreams."""
+    wanted = request.get("TableName")
+    streaming = [
+        table.schema
+        for table in tables_by_name.every()
+        if table.schema.stream_view is not None and wanted in (None, table.schema.name)
+    ]
+    start = request.get("ExclusiveStartStreamArn")
+    if start is not None:
+        streaming = [stream for stream in streaming if stream.stream_arn > start]
+    page = streaming[: requests.limit(request) or 100]
+    return requests.respond(
+        Streams=[{"StreamArn": s.stream_arn, "TableName": s.name, "StreamLabel": s.label} for s in page],
+        LastEvaluatedStreamArn=page[-1].stream_arn if len(page) < len(streaming) else None,
+    )
+
+
+def describe_stream(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
+    """Do a DescribeStream."""
+    definition = table.schema
+    oldest = _oldest(db, table) or _newest(db, table) + 1
+    shard = {"ShardId": SHARD_ID, "SequenceNumberRange": {"StartingSequenceNumber": _number(oldest)}}
+    return requests.respond(
+        StreamDescription={
+            "StreamArn": definition.stream_arn,
+            "StreamLabel": definition.label,
+            "StreamStatus": "ENABLED",
+            "StreamViewType": definition.stream_view,
+            "CreationRequestDateTime": schema.moment(definition.created),
+            "TableName": definition.name,
+            "KeySchema": list(definition.request["KeySchema"]),
+            "Shards": [] if request.get("ExclusiveStartShardId") else [shard],
+        }
+    )
+
+
+def get_shard_iterator(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
+    """Do a GetShardIterator."""
+    if request["ShardId"] != SHARD_ID:
+        raise errors.not_found(f"Requested resource not found: Shard {request['ShardId']} not found")
+    kind = request["ShardIteratorType"]
+    number = request.get("SequenceNumber")
+    if kind == "TRIM_HORIZON":
+        position = _oldest(db, table) or _newest(db, table) + 1
+    elif kind == "LATEST":
+        position = _newest(db, table) + 1
+    elif kind not in _POSITIONED:
+        raise errors.constraint(
+            kind,
+            "shardIteratorType",
+            "Member must satisfy enum value set: [TRIM_HORIZON, LATEST, AT_SEQUENCE_NUMBER, AFTER_SEQUENCE_NUMBER]",
+        )
+    elif number is None:
+        raise errors.validation(f"SequenceNumber must be provided for ShardIteratorType {kind}")
+    else:
+        position = _position(number) + _POSITIONED[kind]
+        _check_kept(db, table, position)
+    return requests.respond(ShardIterator=_token(table, position))
+
+
+def stream_of(iterator: str) -> tuple[str, int]:
+    """The stream's resource name and the position that an iterator stands for."""
+    try:
+        arn, position = json.loads(base64.urlsafe_b64decode(iterator))
+        return str(arn), int(position)
+    except ValueError as error:
+        raise errors.validation("Invalid ShardIterator") from error
+
+
+def get_records(
+    db: database.Database, table: tables.Table, position: int, request: requests.Request
+) -> requests.Response:
+    """Do a GetRecords from `position`."""
+    limit = requests.limit(request, most=MAX_RECORDS) or MAX_RECORDS
+    cursor = db.execute(
+        f"SELECT seq, at, kind, keys, new, old FROM {table.stream} WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - own name
+        (position, limit),
+    )
+    records = []
+    size, last = 0, position - 1
+    try:
+        for row in cursor:
+            if last == position - 1 and (row[0] > position or row[2] == _TRIMMED):
+                raise _gone()
+            last = row[0]
+            if row[2] == _TRIMMED:
+                continue
+            shown = _render(table, row)
+            records.append(shown)
+            size += shown["dynamodb"]["SizeBytes"]
+            if size >= sizes.MAX_PAGE:
+                break
+    finally:
+        cursor.close()
+    return requests.respond(Records=records, NextShardIterator=_token(table, last + 1))
+
+
+def trim(db: database.Database, every: list[tables.Table], now: int, limit: int, consumed: Mapping[str, str]) -> int:
+    """Drop records that are a day old, or that `consumed` says are no longer needed.
+
+    Args:
+        db: within a write transaction.
+        every: the tables.
+        now: the time, in milliseconds.
+        limit: how many records to drop at most.
+        consumed: by stream resource name, the sequence number up to which records are no longer needed.
+
+    Returns:
+        How many records were dropped.
+    """
+    dropped = 0
+    for table in every:
+        if table.schema.stream_view is not None and dropped < limit:
+            through = consumed.get(table.schema.stream_arn)
+            done = 0 if through is None else _position(through)
+            dropped += _trim(db, table, now - RETENTION_MS, done, limit - dropped)
+    return dropped
+
+
+def _trim(db: database.Database, table: tables.Table, horizon: int, done: int, limit: int) -> int:
+    newest, oldest = _newest(db, table), _oldest(db, table)
+    if oldest is None:
+        return 0
+    rows = db.execute(
+        f"SELECT seq, at FROM {table.stream} WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - own name
+        (oldest, limit),
+    ).fetchall()
+    last = oldest - 1
+    for seq, at in rows:
+        if at > horizon and seq > done:
+            break
+        last = seq
+    if last < oldest:
+        return 0
+    db.execute(f"DELETE FROM {table.stream} WHERE seq <= ? AND seq < ?", (last, newest))  # noqa: S608 - own name
+    if last == newest:
+        db.execute(
+            f"UPDATE {table.stream} SET kind = ?, keys = NULL, new = NULL, old = NULL WHERE seq = ?",  # noqa: S608 - own name
+            (_TRIMMED, newest),
+        )
+    return last - oldest + 1
+
+
+def _keys(table: tables.Table, text: str) -> str:
+    return codec.encode(_key_item(table, codec.decode(text)))
+
+
+def _key_item(table: tables.Table, item: values.Item) -> values.Item:
+    return {key.name: item[key.name] for key in table.schema.keys}
+
+
+def _render(table: tables.Table, row: tuple[int, int, int, str | None, str | None, str | None]) -> dict[str, Any]:
+    seq, at, kind, key_text, new_text, old_text = row
+    new = None if new_text is None else codec.decode(new_text)
+    old = None if old_text is None else codec.decode(old_text)
+    key = codec.decode(key_text) if key_text is not None else _key_item(table, new or old or {})
+    change: dict[str, Any] = {
+        "ApproximateCreationDateTime": schema.moment(at),
+        "Keys": key,
+        "SequenceNumber": _number(seq),
+        "SizeBytes": sum(sizes.item(image) for image in (key, new, old) if image is not None),
+        "StreamViewType": table.schema.stream_view,
+    }
+    if new is not None:
+        change["NewImage"] = new
+    if old is not None:
+        change["OldImage"] = old
+    shown: dict[str, Any] = {
+        "eventID": f"{table.serial:08x}{seq:024x}",
+        "eventName": _EVENTS[kind],
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": schema.REGION,
+        "dynamodb": change,
+    }
+    if kind == _EXPIRE:
+        shown["userIdentity"] = dict(_SERVICE_IDENTITY)
+    return shown
+
+
+def _oldest(db: database.Database, table: tables.Table) -> int | None:
+    """The number of the oldest record kept, None if there is none; an emptied row is not one."""
+    row = db.execute(f"SELECT seq, kind FROM {table.stream} ORDER BY seq LIMIT 1").fetchone()  # noqa: S608 - own name
+    if row is None:
+        return None
+    seq, kind = row
+    if kind != _TRIMMED:
+        return int(seq)
+    return int(seq) + 1 if _newest(db, table) > seq else None
+
+
+def _newest(db: database.Database, table: tables.Table) -> int:
+    (seq,) = db.execute(f"SELECT max(seq) FROM {table.stream}").fetchone()  # noqa: S608 - own name
+    return seq or 0
+
+
+def _check_kept(db: database.Database, table: tables.Table, position: int) -> None:
+    oldest = _oldest(db, table) or _newest(db, table) + 1
+    if position < oldest:
+        raise _gone()
+
+
+def _gone() -> errors.Refusal:
+    return errors.Refusal(
+        "TrimmedDataAccessException", "The requested data has been trimmed: it is past the stream's retention"
+    )
+
+
+def _number(seq: int) -> str:
+    return str(_SEQUENCE_BASE + seq)
+
+
+def _position(number: str) -> int:
+    if not number.isdigit():
+        raise errors.validation(f"Invalid SequenceNumber: {number}")
+    return int(number) - _SEQUENCE_BASE
+
+
+def _token(table: tables.Table, position: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([table.schema.stream_arn, position]).encode()).decode()
