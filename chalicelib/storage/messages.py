@@ -131,7 +131,9 @@ class Messages:
             yield of.partitions[(first + step) % of.shards]
 
     def _release_due(self, partition: str, now: int, limit: int) -> ports.Released:
-        entries = self._head(partition, schema.TIMER, limit + 1)
+        entries = self._head(partition, schema.TIMER, 1)
+        if entries and _timer_moment(entries[0]) <= now:
+            entries = self._head(partition, schema.TIMER, limit + 1)
         due = [entry for entry in entries if _timer_moment(entry) <= now]
         list(self._fan(lambda entry: self._release(entry, now), due[:limit]))
         rest = entries[min(len(due), limit) :]

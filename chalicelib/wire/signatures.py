@@ -5,6 +5,7 @@ every string that the client may have signed, the likeliest first.
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import itertools
@@ -213,6 +214,7 @@ def _dates(request: http.Request) -> list[str]:
     return [request.headers[name] for name in ("date", "x-mns-date") if request.headers.get(name)]
 
 
+@functools.lru_cache(maxsize=256)
 def _moment(text: str) -> datetime:
     """The moment in a date header; errors.InvalidDateHeader if it is none."""
     try:

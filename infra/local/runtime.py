@@ -8,7 +8,7 @@ from chalicelib.model import account, errors, limits
 from infra.local import config, driver, engine, parking
 
 _FILE = "openmns.db"
-_INLINE_BYTES = 1024
+_INLINE_BYTES = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
