@@ -29,14 +29,17 @@ class Cache(Generic[K, V]):
         if value is None:
             self.forget(key)
         else:
-            self.keep(key, value)
+            self._keep(key, value, now)  # as of before it was read
         return value
 
     def keep(self, key: K, value: V) -> None:
         """Remember `value` from now on."""
+        self._keep(key, value, self._clock.now())
+
+    def _keep(self, key: K, value: V, since: int) -> None:
         if len(self._entries) >= _MOST_ENTRIES:
             self._entries.clear()
-        self._entries[key] = (self._clock.now(), value)
+        self._entries[key] = (since, value)
 
     def forget(self, key: K) -> None:
         """Load `key` the next time it is asked for."""

@@ -21,9 +21,12 @@ def parse_messages(body: bytes) -> message.Draft | list[Entry]:
 
 
 def parse_receipt_handles(body: bytes) -> list[str]:
-    """The handles of a BatchDeleteMessage."""
+    """The handles of a BatchDeleteMessage; InvalidArgument if one is empty."""
     root = xml.read_root(body, "ReceiptHandles")
-    return [element.text for element in root.each("ReceiptHandle")]
+    handles = [element.text.strip() for element in root.each("ReceiptHandle")]
+    if not all(handles):
+        raise errors.InvalidArgument("The value of ReceiptHandle should not be empty.")
+    return handles
 
 
 def parse_receipt_handle(request: http.Request) -> str:
@@ -56,10 +59,7 @@ def parse_wait(request: http.Request) -> int | None:
 
 def render_sent(sent: message.Sent) -> http.Response:
     """The answer of SendMessage."""
-    nodes = _sent(sent)
-    if sent.message.group_id is not None:
-        nodes.append(("MessageGroupId", sent.message.group_id))
-    return http.Response(status=201, body=xml.write("Message", nodes))
+    return http.Response(status=201, body=xml.write("Message", _sent(sent)))
 
 
 def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Response:
@@ -149,6 +149,8 @@ def _sent(sent: message.Sent) -> list[xml.Node]:
     nodes: list[xml.Node] = [("MessageId", sent.message.message_id), ("MessageBodyMD5", sent.message.body_md5)]
     if sent.receipt_handle is not None:
         nodes.append(("ReceiptHandle", sent.receipt_handle))
+    if sent.message.group_id is not None:
+        nodes.append(("MessageGroupId", sent.message.group_id))
     return nodes
 
 

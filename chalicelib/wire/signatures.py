@@ -219,6 +219,6 @@ def _moment(text: str) -> datetime:
     """The moment in a date header; errors.InvalidDateHeader if it is none."""
     try:
         moment = utils.parsedate_to_datetime(text)
-    except ValueError as error:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise errors.InvalidDateHeader from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
