@@ -1,13 +1,17 @@
 """The composition of a local server's parts: engine, application, parking lot, driver."""
 
+import contextlib
+import fcntl
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import Literal, cast
 
 from chalicelib import bootstrap, clock, settings
 from chalicelib.model import account, errors, limits
 from infra.local import config, driver, engine, parking
 
 _FILE = "openmns.db"
+_LOCK = "openmns.lock"
 _INLINE_BYTES = 16_384
 
 
@@ -18,39 +22,43 @@ class Runtime:
     application: bootstrap.Application
     driver: driver.Driver
     lot: parking.ParkingLot
-    engine: engine.LocalEngine
+    held: contextlib.ExitStack  # the engine, and the data folder
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
 
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
         self.lot.close()
         self.driver.stop()
-        self.engine.close()
+        self.held.close()
 
 
 def start(told: config.LocalConfig, base: settings.Settings | None = None) -> Runtime:
     """Make everything, with the accounts and queues that the configuration declares."""
     system = clock.SystemClock()
-    lot = parking.ParkingLot()
-    made = _open(told, system)
     decided = base or settings.Settings(
         region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True, inline_bytes=_INLINE_BYTES
     )
-    engine.make_tables(made, decided.table_prefix)
-    application = bootstrap.build(decided, engine=made, clock=system, waiter=parking.ParkedWaiter(lot, system))
-    bootstrap.install(application)
-    _declare(application, told)
-    runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=system, lot=lot)
-    runner.start()
-    return Runtime(application=application, driver=runner, lot=lot, engine=made, blocking=told.engine == "moto")
+    with contextlib.ExitStack() as held:
+        lot = parking.ParkingLot()
+        made = _open(told, system, held)
+        engine.make_tables(made, decided.table_prefix)
+        application = bootstrap.build(decided, engine=made, clock=system, waiter=parking.ParkedWaiter(lot, system))
+        bootstrap.install(application)
+        _declare(application, told)
+        runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=system, lot=lot)
+        runner.start()
+        return Runtime(
+            application=application, driver=runner, lot=lot, held=held.pop_all(), blocking=told.engine == "moto"
+        )
+    raise AssertionError  # never: the stack swallows no exception
 
 
-def _open(told: config.LocalConfig, system: clock.SystemClock) -> engine.LocalEngine:
+def _open(told: config.LocalConfig, system: clock.SystemClock, held: contextlib.ExitStack) -> engine.LocalEngine:
     """The engine; only the one that is used is imported, for moto alone takes half a second."""
     if told.engine == "moto":
         from infra.local.moto_engine import MotoEngine  # noqa: PLC0415
 
-        return MotoEngine(now=system.now)
+        return held.enter_context(contextlib.closing(MotoEngine(now=system.now)))
     from infra.embedded.engine import EmbeddedEngine  # noqa: PLC0415
     from infra.embedded.errors import UnusableFileError  # noqa: PLC0415
 
@@ -58,10 +66,23 @@ def _open(told: config.LocalConfig, system: clock.SystemClock) -> engine.LocalEn
     try:
         if told.data is not None:
             told.data.mkdir(parents=True, exist_ok=True)
+            _claim(told.data, held)
             path = told.data / _FILE
-        return EmbeddedEngine(path, now=system.now, durability=cast("Any", told.durability))
+        durability = cast("Literal['normal', 'full']", told.durability)
+        return held.enter_context(contextlib.closing(EmbeddedEngine(path, now=system.now, durability=durability)))
     except (OSError, UnusableFileError) as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
+
+
+def _claim(folder: Path, held: contextlib.ExitStack) -> None:
+    """Keep other servers out of the folder for as long as `held` is; two would run the triggers twice."""
+    lock = held.enter_context((folder / _LOCK).open("a"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise config.ConfigError(
+            f"another server uses {folder}: end it, or choose another folder with --data, or use --memory"
+        ) from error
 
 
 def _declare(application: bootstrap.Application, told: config.LocalConfig) -> None:

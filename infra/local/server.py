@@ -12,7 +12,6 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent import futures
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -160,7 +159,10 @@ class Front:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that lets long polls go when it is told to stop, so that it need not wait for them."""
+    """uvicorn that lets long polls go when it is told to stop, so that it need not wait for them.
+
+    It does so on the event loop, not in the signal's handler: that one may have interrupted the lot itself.
+    """
 
     def __init__(self, config: uvicorn.Config, running: runtime.Runtime) -> None:
         super().__init__(config)
@@ -176,10 +178,10 @@ class _Server(uvicorn.Server):
             for sig, handler in before.items():
                 signal.signal(sig, handler)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal: a first one ends the polls and the listening, a second one everything."""
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the parked polls, then end as uvicorn does: what is in hand is finished."""
         self._running.lot.close()
-        super().handle_exit(sig, frame)
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:
