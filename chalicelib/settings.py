@@ -17,7 +17,7 @@ class Settings:
     region: str = "cn-hangzhou"  # OPENMNS_REGION: of requests whose host names none
     table_prefix: str = "openmns-"  # OPENMNS_TABLE_PREFIX
     engine: str = ""  # OPENMNS_ENGINE: "module:function" that makes the engine; empty: boto3
-    longest_wait: float = 25  # OPENMNS_LONGEST_WAIT: seconds that a long poll is held; a gateway gives up at 29
+    longest_wait: float = 25.0  # OPENMNS_LONGEST_WAIT: seconds that a long poll is held; a gateway gives up at 29
     explain_signatures: bool = False  # OPENMNS_EXPLAIN_SIGNATURES: answer with the string to sign; local use only
     inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload
     queue_shards: int = limits.QUEUE_SHARDS.default  # OPENMNS_QUEUE_SHARDS: of new queues
@@ -25,7 +25,9 @@ class Settings:
     resources_stream_arn: str = _PLACEHOLDER_ARN.format(table="resources")  # OPENMNS_RESOURCES_STREAM_ARN
 
     def __post_init__(self) -> None:
-        limits.QUEUE_SHARDS.check(self.queue_shards)
+        shards = limits.QUEUE_SHARDS
+        if not shards.low <= self.queue_shards <= shards.high:
+            raise ValueError(f"OPENMNS_QUEUE_SHARDS should be {shards.low} to {shards.high}, not {self.queue_shards}")
         if not 0 <= self.longest_wait <= limits.WAIT_SECONDS.high:
             raise ValueError(f"OPENMNS_LONGEST_WAIT should be 0 to {limits.WAIT_SECONDS.high}, not {self.longest_wait}")
 

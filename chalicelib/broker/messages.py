@@ -57,7 +57,7 @@ class Messages:
         now = self._clock.now()
         shard = self._ids.pick(to.shards)
         accepted = [self._try_accept(entry, to, shard, now) for entry in entries]
-        failed = self._store.put_all(to, [item for item in accepted if isinstance(item, message.Message)])
+        failed = self._put_all(to, [item for item in accepted if isinstance(item, message.Message)])
         return [
             item
             if isinstance(item, errors.MnsError)
@@ -186,6 +186,19 @@ class Messages:
             return self._accept(entry, to, shard, now)
         except errors.MnsError as error:
             return error
+
+    def _put_all(self, to: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
+        """Store messages, trying the other shards for those that one does not take; the ids of what none took."""
+        rest = list(new)
+        for _ in range(to.shards):
+            try:
+                failed = self._store.put_all(to, rest)
+            except errors.TooManyRequests:
+                failed = frozenset(item.message_id for item in rest)
+            rest = [item.evolve(shard=(item.shard + 1) % to.shards) for item in rest if item.message_id in failed]
+            if not rest:
+                break
+        return frozenset(item.message_id for item in rest)
 
     def _delete_all(
         self, namespace: account.Namespace, name: str, handles: Sequence[str]

@@ -55,7 +55,7 @@ class Claim:
 class Released:
     """What a release did to one partition."""
 
-    count: int
+    count: int  # messages whose time had come
     next_due: int | None  # when the next message of the partition is due; not after now: more are due already
 
 

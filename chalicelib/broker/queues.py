@@ -34,7 +34,7 @@ class Queues:
         Raises:
             errors.QueueNotExist: there is no such queue.
         """
-        found = self._known.get((namespace, name), lambda: self._store.get(namespace, name))
+        found = self._known.get((namespace, name), lambda: self._stored(namespace, name))
         if found is None:
             raise errors.QueueNotExist
         return found
@@ -80,7 +80,7 @@ class Queues:
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         queue.QueueAttributes().evolve(change)
-        changed = self._store.change(namespace, name, change, self._clock.now())
+        changed = self._store.change(namespace, name, change, self._clock.now()) if queue.is_name(name) else None
         if changed is None:
             self._known.forget((namespace, name))
             raise errors.QueueNotExist
@@ -92,14 +92,15 @@ class Queues:
         Raises:
             errors.QueueNotExist: there is no such queue.
         """
-        found = self._store.get(namespace, name)
+        found = self._stored(namespace, name)
         if found is None:
             raise errors.QueueNotExist
         return found, self._counts([found])[found.queue_id]
 
     def delete(self, namespace: account.Namespace, name: str) -> None:
         """Delete a queue with all its messages; deleting none is no error."""
-        self._store.delete(namespace, name)
+        if queue.is_name(name):
+            self._store.delete(namespace, name)
         self._known.forget((namespace, name))
 
     def list(
@@ -108,6 +109,10 @@ class Queues:
         """One page of the queues, ascending by name."""
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
+
+    def _stored(self, namespace: account.Namespace, name: str) -> queue.Queue | None:
+        """The queue as it is now; the store is not asked for names that no queue can have."""
+        return self._store.get(namespace, name) if queue.is_name(name) else None
 
     def _counts(self, queues: Sequence[queue.Queue]) -> dict[str, queue.Counts]:
         tallies = self._tallies.counts([partition for item in queues for partition in item.partitions])

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from chalicelib.model import errors
+from chalicelib.model import errors, limits
 
 _ACCOUNT_ID = re.compile(r"[0-9]{1,32}")
 
@@ -49,3 +49,7 @@ class AccountChange:
     def __post_init__(self) -> None:
         if self.trace_enabled not in (None, 0, 1):
             raise errors.InvalidArgument("The value of TraceEnabled should between 0 and 1.")
+        if self.logging_bucket is not None and len(self.logging_bucket) > limits.LOGGING_BUCKET_LENGTH:
+            raise errors.InvalidArgument(
+                f"The length of LoggingBucket should between 0 and {limits.LOGGING_BUCKET_LENGTH}."
+            )

@@ -48,6 +48,8 @@ SYSTEM_PROPERTY_NAMES = frozenset(  # constants of the Java, Python and PHP SDKs
 )
 MESSAGE_GROUP_ID_LENGTH = 128  # R: undocumented; what SQS allows
 
+LOGGING_BUCKET_LENGTH = 256  # R: undocumented
+
 # Lists (D ListQueue).
 RETURN_NUMBER = Range(name="x-mns-ret-number", low=1, high=1_000, default=1_000)
 

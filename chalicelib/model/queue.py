@@ -9,6 +9,11 @@ from chalicelib.model import errors, limits
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 
+def is_name(name: str) -> bool:
+    """Whether a queue may be called so."""
+    return len(name) <= limits.QUEUE_NAME_LENGTH and _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> str:
     """Return `name`; raise QueueNameLengthError or InvalidQueueName if no queue may be called so (D CreateQueue)."""
     if not 1 <= len(name) <= limits.QUEUE_NAME_LENGTH:

@@ -5,16 +5,17 @@ every receive and every visibility change, and a handle counts only while the me
 """
 
 import base64
-import binascii
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 
-from chalicelib.model import errors
+from chalicelib.model import errors, limits
 
 _LAYOUT = struct.Struct(">B4sHB16s6s")  # version, queue, shard, priority, message id, stamp
 _VERSION = 1
-_TEXT_LENGTH = 40  # of the 30 bytes in base64
+_TEXT = re.compile(r"[A-Za-z0-9_-]{40}")  # the 30 bytes in base64
+_PRIORITIES = range(limits.PRIORITY.low, limits.PRIORITY.high + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +43,10 @@ class Receipt:
 
 def decode(handle: str, queue_id: str) -> Receipt:
     """The receipt behind `handle`; raise ReceiptHandleError if it is none of ours or of another queue."""
-    try:
-        if len(handle) != _TEXT_LENGTH:
-            raise errors.ReceiptHandleError
-        packed = base64.b64decode(handle.encode("ascii"), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise errors.ReceiptHandleError from error
-    version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack(packed)
-    if version != _VERSION or tag != _tag(queue_id):
+    if not _TEXT.fullmatch(handle):
+        raise errors.ReceiptHandleError
+    version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack(base64.urlsafe_b64decode(handle))
+    if version != _VERSION or tag != _tag(queue_id) or priority not in _PRIORITIES:
         raise errors.ReceiptHandleError
     return Receipt(
         queue_id=queue_id, shard=shard, priority=priority, message_id=message_id.hex().upper(), stamp=stamp.hex()

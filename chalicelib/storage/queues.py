@@ -7,7 +7,7 @@ all of them can be found without a scan. Deleting the queue's item is what start
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chalicelib.model import account, queue
+from chalicelib.model import account, limits, queue
 from chalicelib.storage import client, errors, items, schema
 
 _DIRECTORY = "namespaces"
@@ -69,6 +69,13 @@ class Queues:
         return "Attributes" in answer
 
     def list(self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int) -> queue.Page:
+        nothing = queue.Page(queues=(), marker=None)
+        if len(prefix) > limits.QUEUE_NAME_LENGTH:
+            return nothing
+        if after is not None and not after.startswith(prefix):
+            if after > prefix:
+                return nothing
+            after = None  # all names with the prefix come after it
         found: list[queue.Queue] = []
         start = None if after is None else _key(namespace, after)
         for item in self._items(namespace, prefix, start, limit + 1):

@@ -19,7 +19,11 @@ NAMESPACE = "http://mns.aliyuncs.com/doc/v1"
 Node: TypeAlias = tuple[str, "str | int | list[Node]"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_ILLEGAL = (*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)  # XML cannot carry them; only errors may quote them
+_ESCAPES = str.maketrans(
+    dict.fromkeys(_ILLEGAL, "\ufffd")
+    | {ord("\t"): "\t", ord("\n"): "\n", ord("\r"): "&#13;", ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+)
 
 
 @dataclass(kw_only=True)
@@ -79,6 +83,8 @@ def read(body: bytes) -> Element:
     """
     if len(body) > limits.REQUEST_BYTES:
         raise errors.InvalidArgument(f"The body has {len(body)} bytes, but {limits.REQUEST_BYTES} is the most.")
+    if b"\0" in body:
+        raise errors.MalformedXML("The body has a zero byte, so it is not XML in UTF-8.")
     reader = _Reader()
     parser = ET.XMLParser(target=reader, encoding="utf-8")  # noqa: S314  # see `_Reader.doctype`
     try:
@@ -119,6 +125,7 @@ class _Reader:
     def __init__(self) -> None:
         self._top = Element(name="")
         self._open = [self._top]
+        self._texts: list[list[str]] = [[]]  # of the open elements, in the pieces they come in
         self._count = 0
 
     @property
@@ -135,12 +142,13 @@ class _Reader:
         element = Element(name=tag.rpartition("}")[2])
         self._open[-1].children.append(element)
         self._open.append(element)
+        self._texts.append([])
 
     def end(self, _tag: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def data(self, text: str) -> None:
-        self._open[-1].text += text
+        self._texts[-1].append(text)
 
     def close(self) -> None:
         """End of the document."""

@@ -73,6 +73,8 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
         if must_exist:
             raise ConfigError(f"there is no file {path}") from error
         return {}
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
 
@@ -91,6 +93,9 @@ _SCALARS: dict[str, type] = {
 }
 
 
+_LISTS = ("accounts", "queues")
+
+
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, kind in _SCALARS.items():
@@ -106,15 +111,23 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _build(values: dict[str, Any], source: str) -> LocalConfig:
+def _check_kinds(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name in _SCALARS and not (
             isinstance(value, _SCALARS[name]) and (_SCALARS[name] is bool or value is not True)
         ):
             raise ConfigError(f"{name} should be of type {_SCALARS[name].__name__}, not {value!r}")
-        if name not in _SCALARS and name not in ("accounts", "queues"):
-            known = ", ".join([*_SCALARS, "accounts", "queues"])
+        if name not in _SCALARS and name not in _LISTS:
+            known = ", ".join([*_SCALARS, *_LISTS])
             raise ConfigError(f"{name} is not a setting; the settings are: {known}")
+    for name in _LISTS:
+        entries = values.get(name, [])
+        if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
+            raise ConfigError(f"{name} should be a list of tables, each begun by [[{name}]]")
+
+
+def _build(values: dict[str, Any], source: str) -> LocalConfig:
+    _check_kinds(values)
     engine = values.get("engine", ENGINES[0])
     if engine not in ENGINES:
         raise ConfigError(f"engine should be one of {', '.join(ENGINES)}, not {engine!r}")

@@ -61,7 +61,8 @@ class Front:
         except _HungUpError:
             return
         headers: list[tuple[bytes, bytes]] = [
-            (_Verbatim(name.encode()), value.encode()) for name, value in response.headers.items()
+            (name.encode() if name == "Connection" else _Verbatim(name.encode()), value.encode())
+            for name, value in response.headers.items()
         ]
         if response.status != 204:  # noqa: PLR2004  # the status without a body, and without a length
             headers.append((b"Content-Length", str(len(response.body)).encode()))

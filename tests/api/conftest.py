@@ -8,7 +8,15 @@ import pytest
 from chalicelib import bootstrap, settings
 from chalicelib.model import account
 from chalicelib.wire import http
+from infra.local import engine as engines
 from tests.api import signing
+
+
+@pytest.fixture
+def engine(embedded_engine, prefix):
+    """The app is run on one engine, and the worked examples on each; that engines agree is for the contracts to say."""
+    engines.make_tables(embedded_engine, prefix)
+    return embedded_engine
 
 
 @pytest.fixture

@@ -149,12 +149,12 @@ def test_a_bare_host_means_the_account_of_the_key_and_the_region_of_the_server(c
 def test_what_goes_wrong_inside_is_an_internal_error_without_a_trace_of_it(application, clock):
     class Broken:
         def __getattr__(self, name):
-            raise RuntimeError("the secret is 42")
+            raise RuntimeError("the secret is open-sesame")
 
     broken = bootstrap.build(application.settings, engine=application_engine(Broken()), clock=clock)
     response = broken.door.run(signed("GET", "/queues", now=clock.now()))
     assert (response.status, code(response)) == (500, "InternalError")
-    assert b"42" not in response.body
+    assert b"sesame" not in response.body
 
 
 def application_engine(broken):

@@ -1,0 +1,240 @@
+"""The ports in memory: plain dictionaries, walked through each time. The other side of every table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.broker import ports
+from chalicelib.model import account, errors, message, queue, receipt
+
+
+@dataclass
+class Queues:
+    """The port `Queues`."""
+
+    stored: dict[tuple[account.Namespace, str], queue.Queue] = field(default_factory=dict)
+
+    def get(self, namespace: account.Namespace, name: str) -> queue.Queue | None:
+        return self.stored.get((namespace, name))
+
+    def create(self, namespace: account.Namespace, new: queue.Queue) -> queue.Queue | None:
+        existing = self.stored.get((namespace, new.name))
+        if existing is None:
+            self.stored[namespace, new.name] = new
+        return existing
+
+    def change(
+        self, namespace: account.Namespace, name: str, change: queue.QueueChange, modified_at: int
+    ) -> queue.Queue | None:
+        existing = self.get(namespace, name)
+        if existing is None:
+            return None
+        changed = existing.evolve(attributes=existing.attributes.evolve(change), modified_at=modified_at)
+        self.stored[namespace, name] = changed
+        return changed
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        return self.stored.pop((namespace, name), None) is not None
+
+    def list(self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int) -> queue.Page:
+        names = sorted(
+            name
+            for where, name in self.stored
+            if where == namespace and name.startswith(prefix) and (after is None or name > after)
+        )
+        found = tuple(self.stored[namespace, name] for name in names[:limit])
+        return queue.Page(queues=found, marker=names[limit - 1] if len(names) > limit else None)
+
+    def count(self, namespace: account.Namespace) -> int:
+        return sum(where == namespace for where, _ in self.stored)
+
+    def everywhere(self) -> Iterator[queue.Queue]:
+        yield from list(self.stored.values())
+
+
+def _best_first(item: message.Message) -> tuple[int, int, str]:
+    return item.priority, item.visible_at, item.message_id
+
+
+def _earliest_first(item: message.Message) -> tuple[int, int]:
+    return item.visible_at, item.priority
+
+
+@dataclass
+class Messages:
+    """The port `Messages`, with the stream of changes that a table would have.
+
+    `full` names the partitions that take no more at the moment.
+    """
+
+    stamps: ports.Ids
+    full: set[str] = field(default_factory=set)
+    changes: list[ports.Change] = field(default_factory=list)
+    stored: dict[str, dict[str, message.Message]] = field(default_factory=dict)  # by partition and id
+    waiting: set[str] = field(default_factory=set)  # ids of those in the index `timer`
+
+    def put(self, of: queue.Queue, new: message.Message) -> None:
+        partition = queue.partition(of.queue_id, new.shard)
+        if partition in self.full:
+            raise errors.TooManyRequests
+        self._change(partition, None, new, waits=new.visible_at > new.enqueued_at)
+
+    def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
+        failed = set()
+        for item in new:
+            try:
+                self.put(of, item)
+            except errors.TooManyRequests:
+                failed.add(item.message_id)
+        return frozenset(failed)
+
+    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> ports.Claim:
+        for partition in of.partitions:
+            self.release(partition, now=now, limit=len(self.waiting))
+        due = [item.visible_at for item in self._all(of) if item.message_id in self.waiting]
+        claimed = []
+        for item in self._active(of, now)[:limit]:
+            taken = item.evolve(
+                visible_at=visible_at,
+                stamp=self.stamps.stamp(),
+                dequeue_count=item.dequeue_count + 1,
+                first_dequeued_at=now if item.first_dequeued_at is None else item.first_dequeued_at,
+            )
+            self._change(queue.partition(of.queue_id, item.shard), item, taken, waits=True)
+            claimed.append(taken)
+        return ports.Claim(messages=tuple(claimed), next_due=min(due, default=None))
+
+    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+        for partition in of.partitions:
+            self.release(partition, now=now, limit=len(self.waiting))
+        return tuple(self._active(of, now)[:limit])
+
+    def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
+        held = self._held(receipt, now)
+        if held is None:
+            return False
+        partition = queue.partition(receipt.queue_id, receipt.shard)
+        self._change(partition, held, held.evolve(visible_at=visible_at, stamp=stamp), waits=True)
+        return True
+
+    def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
+        return tuple(self._delete(each, now) for each in receipts)
+
+    def release(self, partition: str, *, now: int, limit: int) -> ports.Released:
+        there = self.stored.get(partition, {}).values()
+        waiting = sorted((item for item in there if item.message_id in self.waiting), key=_earliest_first)
+        due = [item for item in waiting if item.visible_at <= now][:limit]
+        for item in due:
+            self._change(partition, item, item if item.expires_at > now else None, waits=False)
+        rest = waiting[len(due) :]
+        return ports.Released(count=len(due), next_due=rest[0].visible_at if rest else None)
+
+    def purge(self, partition: str) -> bool:
+        some = list(self.stored.get(partition, {}).values())[:2]
+        for item in some:
+            self._change(partition, item, None, waits=False)
+        return bool(some)
+
+    def expire(self, now: int) -> None:
+        """What time to live does to a table, sooner or later."""
+        for partition, there in self.stored.items():
+            for item in list(there.values()):
+                if item.expires_at <= now:
+                    self._change(partition, item, None, waits=False)
+
+    def _all(self, of: queue.Queue) -> list[message.Message]:
+        return [item for partition in of.partitions for item in self.stored.get(partition, {}).values()]
+
+    def _active(self, of: queue.Queue, now: int) -> list[message.Message]:
+        there = [item for item in self._all(of) if item.message_id not in self.waiting and item.expires_at > now]
+        return sorted(there, key=_best_first)
+
+    def _held(self, of: receipt.Receipt, now: int) -> message.Message | None:
+        item = self.stored.get(queue.partition(of.queue_id, of.shard), {}).get(of.message_id)
+        if item is None or item.stamp != of.stamp or item.visible_at <= now or item.expires_at <= now:
+            return None
+        return item
+
+    def _delete(self, of: receipt.Receipt, now: int) -> errors.MnsError | None:
+        held = self._held(of, now)
+        if held is None:
+            return errors.MessageNotExist()
+        self._change(queue.partition(of.queue_id, of.shard), held, None, waits=False)
+        return None
+
+    def _change(
+        self, partition: str, before: message.Message | None, after: message.Message | None, *, waits: bool
+    ) -> None:
+        was = self._state(before)
+        there = self.stored.setdefault(partition, {})
+        if before is not None:
+            del there[before.message_id]
+            self.waiting.discard(before.message_id)
+        if after is not None:
+            there[after.message_id] = after
+            if waits:
+                self.waiting.add(after.message_id)
+        sequence = str(len(self.changes) + 1)
+        self.changes.append(ports.Change(partition=partition, sequence=sequence, before=was, after=self._state(after)))
+
+    def _state(self, item: message.Message | None) -> message.State | None:
+        if item is None:
+            return None
+        if item.message_id not in self.waiting:
+            return message.State.ACTIVE
+        return message.State.INACTIVE if item.dequeue_count else message.State.DELAYED
+
+
+@dataclass
+class Tallies:
+    """The port `Tallies`."""
+
+    stored: dict[str, queue.Counts] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+    retired: dict[str, int] = field(default_factory=dict)
+
+    def counts(self, partitions: Sequence[str]) -> Mapping[str, queue.Counts]:
+        return {partition: self.stored[partition] for partition in partitions if partition in self.stored}
+
+    def apply(self, partition: str, deltas: Sequence[tuple[str, queue.Counts]]) -> None:
+        assert [int(sequence) for sequence, _ in deltas] == sorted(int(sequence) for sequence, _ in deltas)
+        for sequence, delta in deltas:
+            if int(sequence) > self.newest.get(partition, -1):
+                self.stored[partition] = self.stored.get(partition, queue.Counts()) + delta
+                self.newest[partition] = int(sequence)
+
+    def retire(self, partition: str, *, now: int) -> None:
+        self.retired[partition] = now
+
+
+@dataclass
+class Identities:
+    """The port `Identities`."""
+
+    stored: dict[str, account.AccessKey] = field(default_factory=dict)
+
+    def key(self, access_key_id: str) -> account.AccessKey | None:
+        return self.stored.get(access_key_id)
+
+    def put_key(self, key: account.AccessKey) -> None:
+        self.stored[key.access_key_id] = key
+
+
+@dataclass
+class Accounts:
+    """The port `Accounts`."""
+
+    stored: dict[account.Namespace, account.AccountAttributes] = field(default_factory=dict)
+    orders: dict[account.Namespace, str] = field(default_factory=dict)
+
+    def attributes(self, namespace: account.Namespace) -> account.AccountAttributes:
+        return self.stored.get(namespace, account.AccountAttributes())
+
+    def change(self, namespace: account.Namespace, change: account.AccountChange) -> None:
+        before = self.attributes(namespace)
+        self.stored[namespace] = account.AccountAttributes(
+            logging_bucket=before.logging_bucket if change.logging_bucket is None else change.logging_bucket,
+            trace_enabled=before.trace_enabled if change.trace_enabled is None else change.trace_enabled,
+        )
+
+    def open(self, namespace: account.Namespace, order_id: str) -> str:
+        return self.orders.setdefault(namespace, order_id)

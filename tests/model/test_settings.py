@@ -1,0 +1,76 @@
+"""Settings: what a deployment may decide, and how the environment says it."""
+
+import dataclasses
+
+import pytest
+
+from chalicelib import settings
+
+
+def test_an_empty_environment_means_the_defaults():
+    assert settings.read({}) == settings.Settings()
+
+
+def test_every_field_can_be_set_by_its_variable():
+    given = {
+        "OPENMNS_REGION": "cn-beijing",
+        "OPENMNS_TABLE_PREFIX": "dev-",
+        "OPENMNS_ENGINE": "infra.local.stage:make",
+        "OPENMNS_LONGEST_WAIT": "12.5",
+        "OPENMNS_EXPLAIN_SIGNATURES": "TRUE",
+        "OPENMNS_INLINE_BYTES": "2048",
+        "OPENMNS_QUEUE_SHARDS": "8",
+        "OPENMNS_MESSAGES_STREAM_ARN": "arn:m",
+        "OPENMNS_RESOURCES_STREAM_ARN": "arn:r",
+    }
+    assert settings.read(given) == settings.Settings(
+        region="cn-beijing",
+        table_prefix="dev-",
+        engine="infra.local.stage:make",
+        longest_wait=12.5,
+        explain_signatures=True,
+        inline_bytes=2048,
+        queue_shards=8,
+        messages_stream_arn="arn:m",
+        resources_stream_arn="arn:r",
+    )
+    assert set(given) == {f"OPENMNS_{field.name.upper()}" for field in dataclasses.fields(settings.Settings)}
+
+
+def test_the_variables_of_others_do_not_matter():
+    assert settings.read({"REGION": "x", "PATH": "y", "OPENMNS": "z"}) == settings.Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "sentence"),
+    [
+        ("OPENMNS_EXPLAIN_SIGNATURES", "yes", "OPENMNS_EXPLAIN_SIGNATURES should be of type bool, not 'yes'"),
+        ("OPENMNS_QUEUE_SHARDS", "few", "OPENMNS_QUEUE_SHARDS should be of type int, not 'few'"),
+        ("OPENMNS_INLINE_BYTES", "1.5", "OPENMNS_INLINE_BYTES should be of type int, not '1.5'"),
+    ],
+)
+def test_a_variable_of_the_wrong_form_is_named(variable, text, sentence):
+    with pytest.raises(ValueError, match=variable) as raised:
+        settings.read({variable: text})
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "OPENMNS_LONGEST_WAIT should be of type float, not ''"),
+        ("30.5", "OPENMNS_LONGEST_WAIT should be 0 to 30, not 30.5"),
+        ("-0.5", "OPENMNS_LONGEST_WAIT should be 0 to 30, not -0.5"),
+        ("nan", "OPENMNS_LONGEST_WAIT should be 0 to 30, not nan"),
+    ],
+)
+def test_the_longest_wait_is_0_to_30_seconds_and_may_have_a_fraction(text, sentence):
+    with pytest.raises(ValueError, match="OPENMNS_LONGEST_WAIT") as raised:
+        settings.read({"OPENMNS_LONGEST_WAIT": text})
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("shards", ["0", "65"])
+def test_a_number_of_shards_out_of_range_is_a_value_error_that_names_the_variable(shards):
+    with pytest.raises(ValueError, match="OPENMNS_QUEUE_SHARDS"):
+        settings.read({"OPENMNS_QUEUE_SHARDS": shards})
