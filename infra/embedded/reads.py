@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SELECTS = ("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT")
 _MAX_SEGMENTS = 1_000_000
+_KEYS_BELOW_A_PAGE = 100  # keys have at most 2 KB + 3 * 1 KB, so that so many cannot fill a page
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -182,7 +183,7 @@ def scan(db: database.Database, table: tables.Table, request: requests.Request) 
     return _answer(db, page, statement, after, request)
 
 
-def _fetch(  # noqa: PLR0913, PLR0917 - one row needs all of it
+def _fetch(
     db: database.Database,
     table: tables.Table,
     key: tuple[keys.Column, keys.Column],
@@ -314,8 +315,9 @@ def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tupl
     program, bound = page.program, page.bound
     keep = program.filter
     harvest = _Harvest([])
+    measured = priced or page.limit is None or page.limit > _KEYS_BELOW_A_PAGE
     for row in rows:
-        whole, item, size = _item_of(page, row)
+        whole, item, size = _item_of(page, row, measured=measured)
         if page.segment is not None and not _in_segment(page, whole):
             continue
         harvest.looked_at += 1
@@ -330,12 +332,12 @@ def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tupl
     return harvest, False
 
 
-def _item_of(page: Page, row: tables.Columns) -> tuple[values.Item, values.Item, int]:
+def _item_of(page: Page, row: tables.Columns, *, measured: bool) -> tuple[values.Item, values.Item, int]:
     """The stored item (or what is known of it), what the page shows of it, and the size that is read for that."""
     view = page.view
     if view.keys_only and not page.fetches:
-        item = page.table.key_item(view.key_names, row)
-        return item, item, sizes.item(item)
+        item = view.key_item(row)
+        return item, item, sizes.item(item) if measured else 0
     whole = codec.decode(row[1])
     if view.index is None or view.index.projection == "ALL":
         return whole, whole, row[0]

@@ -31,7 +31,7 @@ _EVENTS = {_INSERT: "INSERT", _MODIFY: "MODIFY", _REMOVE: "REMOVE", _EXPIRE: "RE
 _POSITIONED = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}
 
 
-def record(  # noqa: PLR0913 - a record is made of all of it
+def record(
     db: database.Database, table: tables.Table, old: str | None, new: str | None, now: int, *, by_service: bool
 ) -> None:
     """Write the record of a change.

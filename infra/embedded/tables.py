@@ -51,6 +51,7 @@ class View:
         self.range = definition.range if index is None else index.range
         own = definition.keys if index is None else index.keys
         self.key_names = tuple(dict.fromkeys(key.name for key in (*definition.keys, *own)))
+        self._key_kinds = tuple((name, table.kind_of(name)) for name in self.key_names)
         self._own_columns = tuple(table.column_of(key.name) for key in own)
         self.order = tuple(dict.fromkeys((*self._own_columns, "pk", "sk")))
         self._source = f"{table.name} INDEXED BY {sqlite_index}"
@@ -59,6 +60,13 @@ class View:
         self._projected = (
             None if index is None or index.projection == "ALL" else frozenset((*self.key_names, *index.include))
         )
+
+    def key_item(self, columns: Columns) -> values.Item:
+        """The item made of the attributes in `key_names` alone, of their columns."""
+        return {
+            name: keys.decode(kind, column) if kind == "N" else {kind: column}
+            for (name, kind), column in zip(self._key_kinds, columns, strict=True)
+        }
 
     def item(self, whole: values.Item) -> values.Item:
         """What the view shows of an item."""
@@ -89,7 +97,7 @@ class View:
         return columns
 
     @functools.lru_cache(maxsize=256)  # noqa: B019 - a view lives as long as its table, and a table as the engine
-    def select(  # noqa: PLR0913 - each is one choice of the statement
+    def select(
         self, *, equal: bool, low: str | None, high: str | None, start: bool, descending: bool, keys: bool
     ) -> str:
         """The statement that reads a page.
@@ -199,10 +207,6 @@ class Table:
     def key_columns(self, names: Iterable[str]) -> list[str]:
         """The columns that hold key attributes."""
         return [self._columns[name] for name in names]
-
-    def key_item(self, names: Iterable[str], columns: Columns) -> values.Item:
-        """The item made of key attributes alone."""
-        return {name: keys.decode(self._kinds[name], column) for name, column in zip(names, columns, strict=True)}
 
     def key(self, given: values.Item) -> tuple[keys.Column, keys.Column]:
         """The columns pk and sk of a request's Key."""
