@@ -47,7 +47,7 @@ def run(chosen: argparse.Namespace) -> int:
     started = time.monotonic()
     told = config.load({name: value for name, value in vars(chosen).items() if name != "run"})
     # Imported here, so that a wrong flag is answered at once.
-    from infra.local import runtime, server  # noqa: PLC0415
+    from infra.local import driver, runtime, server  # noqa: PLC0415
 
     try:
         listener = server.listen(told.host, told.port)
@@ -56,10 +56,11 @@ def run(chosen: argparse.Namespace) -> int:
             f"cannot listen on {told.host}:{told.port}: {error.strerror or error}; choose another one with --port"
         ) from error
     with listener:
-        running = runtime.start(told)
+        runner = server.LoopRunner()
+        running = runtime.start(told, run=driver.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)
-            server.serve(running, listener)
+            server.serve(running, listener, runner)
         finally:
             running.stop()
     return 0

@@ -68,7 +68,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
 
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if must_exist:
             raise ConfigError(f"there is no file {path}") from error

@@ -8,7 +8,7 @@ writes it sleeps until the next one is due.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from chalicelib import telemetry
 from chalicelib.api import workers
@@ -80,23 +80,42 @@ class _Stream:
         telemetry.logger.error("a stream batch was given up", records=len(rest))
 
 
-class _Loop:
-    """A thread that works when it is woken or when its time has come."""
+class Runner(Protocol):
+    """Something that works when it is woken or when its time has come."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def wake(self) -> None:
+        """There is something to do; from any thread."""
+
+    def stop(self) -> None:
+        """End, with what is in hand done."""
+
+
+Run = Callable[[str, Callable[[], None], Callable[[], float | None]], Runner]  # name, work, seconds to the next work
+
+
+class ThreadRunner:
+    """Works in a thread of its own."""
 
     def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> None:
         self._work = work
-        self._pause = pause  # seconds until there is work without being woken, None: never
+        self._pause = pause
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
+        """Have it work."""
         self._wake.set()
 
     def stop(self) -> None:
+        """End the thread."""
         self._stopped = True
         self._wake.set()
         self._thread.join()
@@ -113,10 +132,19 @@ class _Loop:
 
 
 class Driver:
-    """Runs the workers of one application: one thread for messages, one for deleted queues, which may take long."""
+    """Runs the workers of one application.
+
+    Messages are worked on where it is told to, deleted queues in a thread of their own, for a purge may take long.
+    """
 
     def __init__(
-        self, *, engine: engines.LocalEngine, prefix: str, clock: ports.Clock, lot: parking.ParkingLot
+        self,
+        *,
+        engine: engines.LocalEngine,
+        prefix: str,
+        clock: ports.Clock,
+        lot: parking.ParkingLot,
+        run: Run = ThreadRunner,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -126,24 +154,24 @@ class Driver:
         self._next_sweep = 0
         self._messages = _Stream(engine, prefix, schema.MESSAGES, workers.tally)
         self._resources = _Stream(engine, prefix, schema.RESOURCES, workers.purge)
-        self._loops = {
-            prefix + schema.MESSAGES.name: _Loop("openmns-messages", self._upkeep, self._pause),
-            prefix + schema.RESOURCES.name: _Loop("openmns-resources", self._purge, lambda: None),
+        self._runners: dict[str, Runner] = {
+            prefix + schema.MESSAGES.name: run("openmns-messages", self._upkeep, self._pause),
+            prefix + schema.RESOURCES.name: ThreadRunner("openmns-resources", self._purge, lambda: None),
         }
 
     def start(self) -> None:
-        """Take up what is there, then go on in threads."""
+        """Take up what is there, then go on by the runners."""
         self._release([])
         self.settle()
         self._engine.subscribe(self._written)
-        for loop in self._loops.values():
-            loop.start()
-            loop.wake()
+        for runner in self._runners.values():
+            runner.start()
+            runner.wake()
 
     def stop(self) -> None:
         """Finish what is in hand and end."""
-        for loop in self._loops.values():
-            loop.stop()
+        for runner in self._runners.values():
+            runner.stop()
 
     def settle(self) -> None:
         """Count and release all that there is: afterwards the counts are those of this moment."""
@@ -153,8 +181,8 @@ class Driver:
 
     def _written(self, tables: Iterable[str]) -> None:
         for table in tables:
-            if table in self._loops:
-                self._loops[table].wake()
+            if table in self._runners:
+                self._runners[table].wake()
 
     def _upkeep(self) -> None:
         self._sweep()

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -23,6 +24,7 @@ class Runtime:
     driver: driver.Driver
     lot: parking.ParkingLot
     held: contextlib.ExitStack  # the engine, and the data folder
+    batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
 
     def stop(self) -> None:
@@ -32,8 +34,19 @@ class Runtime:
         self.held.close()
 
 
-def start(told: config.LocalConfig, base: settings.Settings | None = None) -> Runtime:
-    """Make everything, with the accounts and queues that the configuration declares."""
+def start(
+    told: config.LocalConfig, base: settings.Settings | None = None, run: driver.Run = driver.ThreadRunner
+) -> Runtime:
+    """Make everything, with the accounts and queues that the configuration declares.
+
+    Args:
+        told: how to run.
+        base: settings of the application, if it brings its own.
+        run: how the driver's work on messages is run.
+
+    Raises:
+        config.ConfigError: the data folder cannot be used, or a declared queue exists with other attributes.
+    """
     system = clock.SystemClock()
     decided = base or settings.Settings(
         region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True, inline_bytes=_INLINE_BYTES
@@ -45,10 +58,15 @@ def start(told: config.LocalConfig, base: settings.Settings | None = None) -> Ru
         application = bootstrap.build(decided, engine=made, clock=system, waiter=parking.ParkedWaiter(lot, system))
         bootstrap.install(application)
         _declare(application, told)
-        runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=system, lot=lot)
+        runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=system, lot=lot, run=run)
         runner.start()
         return Runtime(
-            application=application, driver=runner, lot=lot, held=held.pop_all(), blocking=told.engine == "moto"
+            application=application,
+            driver=runner,
+            lot=lot,
+            held=held.pop_all(),
+            batch=getattr(made, "batch", contextlib.nullcontext),
+            blocking=told.engine == "moto",
         )
     raise AssertionError  # never: the stack swallows no exception
 

@@ -1,8 +1,8 @@
 """The local HTTP server: uvicorn in front of the door.
 
-The embedded engine answers so quickly that requests run on the event loop itself; with moto they run in a few threads.
-A long poll waits on the event loop, where it costs nothing. A client that hangs up while it waits is not given a
-message.
+The embedded engine answers so quickly that requests run on the event loop itself, those that are in hand together in
+one transaction, and the driver's work between them; with moto requests run in a few threads. A long poll waits on the
+event loop, where it costs nothing. A client that hangs up while it waits is not given a message.
 """
 
 import asyncio
@@ -10,25 +10,29 @@ import contextlib
 import functools
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent import futures
 from typing import Any
 
 import uvicorn
 
+from chalicelib import telemetry
 from chalicelib.api import operations
 from chalicelib.model import errors, limits
 from chalicelib.wire import http
-from infra.local import runtime
+from infra.local import driver, runtime
 
 _THREADS = 16
 _DRAINED_BYTES = 16 * limits.REQUEST_BYTES  # of a body too large, read and dropped so that the client gets its answer
 _HEADER_BYTES = 65_536
+_LAZY_SECONDS = 0.01  # the driver's work is put off by this while nobody waits for a message
 _BACKLOG = 2048  # connections that may wait to be accepted
 _GRACE_SECONDS = 10  # for requests in hand when the server is told to stop
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Look = Callable[[], operations.Step]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
@@ -45,6 +49,101 @@ class _HungUpError(Exception):
     """The client is gone."""
 
 
+class _Together:
+    """Runs the looks that are in hand together within one transaction, and lets them answer after its commit."""
+
+    def __init__(self, running: runtime.Runtime) -> None:
+        self._running = running
+        self._in_hand: list[tuple[_Look, asyncio.Future[operations.Step]]] = []
+
+    def run(self, look: _Look) -> "asyncio.Future[operations.Step]":
+        """The outcome of `look`, once everything that it wrote is stored."""
+        loop = asyncio.get_running_loop()
+        if not self._in_hand:
+            loop.call_soon(self._flush)  # after all requests that have come by now
+        outcome = loop.create_future()
+        self._in_hand.append((look, outcome))
+        return outcome
+
+    def _flush(self) -> None:
+        in_hand, self._in_hand = self._in_hand, []
+        try:
+            with self._running.batch():
+                steps = [look() for look, _ in in_hand]
+        except Exception as error:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
+            for _, outcome in in_hand:
+                if not outcome.cancelled():
+                    outcome.set_exception(error)
+            return
+        for (_, outcome), step in zip(in_hand, steps, strict=True):
+            if not outcome.cancelled():
+                outcome.set_result(step)
+
+
+class LoopRunner:
+    """Runs the driver's work on the event loop, between requests: no thread is waited for, no lock is fought over.
+
+    While nobody waits for a message the work may come a moment later, so that more of it is done in one go.
+    """
+
+    def __init__(self) -> None:
+        self._work: Callable[[], None] = lambda: None
+        self._pause: Callable[[], float | None] = lambda: None
+        self._waited_for: Callable[[], bool] = lambda: True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._handle: asyncio.TimerHandle | None = None
+        self._moment = 0.0  # of the handle
+
+    def __call__(self, _name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> driver.Runner:
+        """Take over the driver's work; see `driver.Run`."""
+        self._work, self._pause = work, pause
+        return self
+
+    def attach(self, loop: asyncio.AbstractEventLoop, waited_for: Callable[[], bool]) -> None:
+        """Work on this loop from now on; called on it. `waited_for` tells whether somebody waits for messages."""
+        self._loop, self._thread, self._waited_for = loop, threading.get_ident(), waited_for
+        self._schedule(0)
+
+    def start(self) -> None:
+        """Nothing: `attach` begins."""
+
+    def wake(self) -> None:
+        """Have it work."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        if threading.get_ident() == self._thread:
+            self._schedule(0 if self._waited_for() else _LAZY_SECONDS)
+        else:
+            self._loop.call_soon_threadsafe(self._schedule, 0)
+
+    def stop(self) -> None:
+        """Do what is left; the loop has ended."""
+        self._loop = None
+        self._work()
+
+    def _schedule(self, seconds: float) -> None:
+        if self._loop is None:
+            return
+        moment = self._loop.time() + seconds
+        if self._handle is not None:
+            if self._moment <= moment:
+                return
+            self._handle.cancel()
+        self._moment = moment
+        self._handle = self._loop.call_at(moment, self._run)
+
+    def _run(self) -> None:
+        self._handle = None
+        try:
+            self._work()
+        except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
+            telemetry.logger.exception("the driver failed and goes on")
+        pause = self._pause()
+        if pause is not None:
+            self._schedule(pause)
+
+
 class Front:
     """The ASGI application."""
 
@@ -52,6 +151,7 @@ class Front:
         self._running = running
         self._door = running.application.door
         self._clock = running.application.clock
+        self._together = _Together(running)
         self._threads = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="openmns")
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
@@ -93,7 +193,14 @@ class Front:
             return http.Response(
                 status=response.status, headers={**response.headers, "Connection": "close"}, body=response.body
             )
-        return await self._answer(request(body=body), receive)
+        taken = request(body=body)
+        try:
+            return await self._answer(taken, receive)
+        except _HungUpError:
+            raise
+        except Exception:  # noqa: BLE001  # the engine could not store what the door had answered
+            telemetry.logger.exception("requests failed together")
+            return self._door.refuse(taken, errors.InternalError())
 
     async def _read(self, receive: _Receive) -> bytes | None:
         """The body; None if it is too large."""
@@ -122,10 +229,10 @@ class Front:
                 self._running.lot.ring(queue_id)  # there may be more, for the next one who waits
         return step
 
-    async def _look(self, look: Callable[[], operations.Step]) -> operations.Step:
+    async def _look(self, look: _Look) -> operations.Step:
         """Run what calls the engine where it disturbs nobody."""
         if not self._running.blocking:
-            return look()
+            return await self._together.run(look)
         return await asyncio.get_running_loop().run_in_executor(self._threads, look)
 
     def _begin(self, request: http.Request) -> operations.Step:
@@ -165,9 +272,15 @@ class _Server(uvicorn.Server):
     It does so on the event loop, not in the signal's handler: that one may have interrupted the lot itself.
     """
 
-    def __init__(self, config: uvicorn.Config, running: runtime.Runtime) -> None:
+    def __init__(self, config: uvicorn.Config, running: runtime.Runtime, runner: LoopRunner) -> None:
         super().__init__(config)
         self._running = running
+        self._runner = runner
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the driver work on this loop."""
+        self._runner.attach(asyncio.get_running_loop(), lambda: len(self._running.lot) > 0)
+        await super().startup(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -199,8 +312,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(running: runtime.Runtime, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; requests in hand are finished."""
+def serve(running: runtime.Runtime, listener: socket.socket, runner: LoopRunner) -> None:
+    """Serve until SIGINT or SIGTERM; requests in hand are finished. The runner is the driver's, if it is for a loop."""
     config = uvicorn.Config(
         Front(running),
         http="httptools",
@@ -213,7 +326,7 @@ def serve(running: runtime.Runtime, listener: socket.socket) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    _Server(config, running).run(sockets=[listener])
+    _Server(config, running, runner).run(sockets=[listener])
 
 
 def _wake(woken: "asyncio.Future[None]") -> None:

@@ -1,6 +1,5 @@
 """Reading XML: what SDKs send is understood, text survives to the byte, and what is hostile is refused."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,0 +1,206 @@
+"""Where a setting comes from, what it may be, and what is said of one that cannot be."""
+
+from pathlib import Path
+
+import pytest
+
+from chalicelib.model import account, queue
+from infra.local import config
+
+DEFAULT_KEY = account.AccessKey(access_key_id="openmns", secret="openmns-secret", account_id="1234567890123456")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(document: str = "", flags: dict | None = None, environment: dict | None = None) -> config.LocalConfig:
+    if document:
+        Path("openmns.toml").write_text(document)
+    return config.load(flags or {}, environment or {})
+
+
+def complaint(document: str = "", flags: dict | None = None, environment: dict | None = None) -> str:
+    with pytest.raises(config.ConfigError) as refused:
+        load(document, flags, environment)
+    return str(refused.value)
+
+
+def test_with_nothing_said_the_defaults_hold():
+    assert load() == config.LocalConfig(
+        host="127.0.0.1",
+        port=8000,
+        region="cn-hangzhou",
+        data=Path(".openmns"),
+        engine="embedded",
+        durability="normal",
+        keys=(DEFAULT_KEY,),
+        queues=(),
+    )
+
+
+def test_a_flag_wins_over_the_environment_that_over_the_file_and_that_over_the_default():
+    document = 'port = 1\nregion = "of-the-file"\nhost = "of-the-file"\n'
+    environment = {"OPENMNS_PORT": "2", "OPENMNS_REGION": "of-the-environment"}
+    told = load(document, {"port": 3, "region": None}, environment)
+    assert (told.port, told.region, told.host, told.engine) == (3, "of-the-environment", "of-the-file", "embedded")
+
+
+def test_every_setting_can_come_from_the_environment():
+    told = load(
+        environment={
+            "OPENMNS_HOST": "0.0.0.0",  # noqa: S104  # read, not bound
+            "OPENMNS_PORT": "0",
+            "OPENMNS_REGION": "cn-beijing",
+            "OPENMNS_DATA": "kept",
+            "OPENMNS_MEMORY": "false",
+            "OPENMNS_LOCAL_ENGINE": "embedded",
+            "OPENMNS_DURABILITY": "full",
+            "OPENMNS_ACCOUNT": "42",
+            "OPENMNS_ACCESS_KEY_ID": "key",
+            "OPENMNS_ACCESS_KEY_SECRET": "secret",
+        }
+    )
+    assert told == config.LocalConfig(
+        host="0.0.0.0",  # noqa: S104  # the same
+        port=0,
+        region="cn-beijing",
+        data=Path("kept"),
+        engine="embedded",
+        durability="full",
+        keys=(account.AccessKey(access_key_id="key", secret="secret", account_id="42"),),
+    )
+
+
+@pytest.mark.parametrize("flags", [{"memory": True}, {"engine": "moto"}])
+def test_what_keeps_everything_in_memory_has_no_data_folder(flags):
+    assert load(flags=flags).data is None
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert load(environment={"OPENMNS_PORT": "", "OPENMNS_CONFIG": ""}).port == 8000
+
+
+def test_the_file_may_be_another_one_named_by_flag_or_variable(folder):
+    (folder / "a.toml").write_text("port = 1")
+    (folder / "b.toml").write_text("port = 2")
+    environment = {"OPENMNS_CONFIG": "a.toml"}
+    assert load(environment=environment).port == 1
+    assert load(flags={"config": "b.toml"}, environment=environment).port == 2
+
+
+def test_further_accounts_and_queues_at_start_come_from_the_file():
+    told = load(
+        """
+        [[accounts]]
+        id = "2222222222222222"
+        access_key_id = "second"
+        access_key_secret = "of the second"
+
+        [[queues]]
+        name = "orders"
+        visibility_timeout = 60
+        logging_enabled = true
+
+        [[queues]]
+        name = "theirs"
+        account = "2222222222222222"
+        """
+    )
+    second = account.AccessKey(access_key_id="second", secret="of the second", account_id="2222222222222222")
+    assert told.keys == (DEFAULT_KEY, second)
+    assert told.queues == (
+        config.QueueAtStart(
+            name="orders",
+            account_id="1234567890123456",
+            change=queue.QueueChange(visibility_timeout=60, logging_enabled=True),
+        ),
+        config.QueueAtStart(name="theirs", account_id="2222222222222222", change=queue.QueueChange()),
+    )
+
+
+def test_a_secret_is_not_shown_where_a_configuration_is_printed():
+    assert "openmns-secret" not in repr(load())
+
+
+SECOND = '[[accounts]]\nid = "2"\naccess_key_id = "{}"\naccess_key_secret = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("port = true", "port should be of type int, not True"),
+        ("port = -1", "port should be 0 to 65535, not -1"),
+        ("memory = 1", "memory should be of type bool, not 1"),
+        ("host = 1", "host should be of type str, not 1"),
+        ('engine = "paper"', "engine should be one of embedded, moto, not 'paper'"),
+        ('durability = "some"', "durability should be one of normal, full, not 'some'"),
+        ('data = "d"\nmemory = true', "data and memory exclude each other: give the one or the other"),
+        (SECOND.format("openmns"), "an access key id is given twice: openmns, openmns"),
+        (SECOND.format("a:b"), "an access key id has no blanks, colons, commas or slashes, not 'a:b'"),
+        ('[[accounts]]\nid = "2"', "an account has the texts access_key_id, access_key_secret, id, not id"),
+        ('account = "me"', "an account id is made of digits, not 'me'"),
+        (
+            '[[queues]]\nname = "q"\naccount = "9"',
+            "the queue q is of the account '9', which is not declared",
+        ),
+        ('[[queues]]\nname = "q"\ndelay_seconds = "1"', "delay_seconds of the queue q cannot be '1'"),
+        ('[[queues]]\nname = "q"\nlogging_enabled = 1', "logging_enabled of the queue q cannot be 1"),
+        ('[[queues]]\nname = "q"\ndelay_seconds = true', "delay_seconds of the queue q cannot be True"),
+        (
+            '[[queues]]\nname = "q"\ndelay_seconds = -1',
+            "the queue 'q': The value of DelaySeconds should between 0 and 604800.",
+        ),
+        (
+            '[[queues]]\nname = "a b"',
+            (
+                "the queue 'a b': The queue name should hold letters, digits and hyphens only and begin with a letter"
+                " or a digit."
+            ),
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_what_would_do(document, told):
+    assert complaint(document) == told
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["[[queues]]\nvisibility_timeout = 60", '[[queues]]\nname = "q"\nvisibility = 60', "[[queues]]\nname = 1"],
+)
+def test_a_queue_without_a_name_or_with_something_unknown_is_told_what_it_may_have(document):
+    assert complaint(document).startswith(
+        "a queue has a name and may have account, delay_seconds, logging_enabled, maximum_message_size,"
+        " message_retention_period, polling_wait_seconds, visibility_timeout; not {"
+    )
+
+
+@pytest.mark.parametrize("name", ["accounts", "queues"])
+@pytest.mark.parametrize("document", ["{} = 5", "{} = ['']", "{} = ['q']", "[{}]\nname = 'q'"])
+def test_accounts_and_queues_that_are_no_lists_of_tables_are_told_so(name, document):
+    assert complaint(document.format(name)) == f"{name} should be a list of tables, each begun by [[{name}]]"
+
+
+def test_a_name_that_is_no_setting_is_told_with_those_that_are():
+    assert complaint("prot = 8000") == (
+        "prot is not a setting; the settings are: host, port, region, data, memory, engine, durability, account,"
+        " access_key_id, access_key_secret, accounts, queues"
+    )
+
+
+def test_a_file_that_is_named_but_not_there_is_told_and_the_usual_one_may_be_missing():
+    assert complaint(flags={"config": "mine.toml"}) == "there is no file mine.toml"
+    assert load().source == "defaults"
+
+
+def test_a_file_that_is_a_folder_is_told(folder):
+    (folder / "openmns.toml").mkdir()
+    assert complaint() == "cannot read openmns.toml: Is a directory"
+
+
+def test_a_file_that_is_not_utf_8_is_told(folder):
+    (folder / "openmns.toml").write_bytes(b'host = "\xff"')
+    assert complaint().startswith("openmns.toml is not TOML: ")
