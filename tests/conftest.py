@@ -109,7 +109,7 @@ def prefix() -> str:
 def moto_engine() -> Iterator[engines.LocalEngine]:
     from infra.local.moto_engine import MotoEngine  # noqa: PLC0415  # half a second that other tiers need not wait
 
-    made = MotoEngine()
+    made = MotoEngine(now=lambda: NOW)
     yield made
     made.close()
 

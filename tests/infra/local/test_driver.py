@@ -14,15 +14,8 @@ from chalicelib.storage import schema
 from infra.local import driver as drivers
 from infra.local import engine as engines
 from infra.local import parking
-from tests.conftest import HandClock
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    """Begins now: moto's engine sweeps by the real time what the driver asks it to."""
-    return HandClock(time.time_ns() // 1_000_000)
 
 
 @dataclass

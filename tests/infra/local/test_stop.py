@@ -104,7 +104,7 @@ def test_a_second_server_on_the_same_data_folder_is_told_so_in_one_line(tmp_path
 def test_a_signal_that_interrupts_the_event_loop_in_the_lot_does_not_block_it_for_ever():
     """Signals are handled in the main thread between two bytecodes, so also between those of `park` and `leave`."""
     lot = parking.ParkingLot()
-    told = servers._Server(uvicorn.Config("unused"), SimpleNamespace(lot=lot))
+    told = servers._Server(uvicorn.Config("unused"), SimpleNamespace(lot=lot), servers.LoopRunner())
 
     def interrupted() -> None:
         with lot._lock:  # the event loop parks a poll
