@@ -42,11 +42,22 @@ def build(
     *,
     engine: client.Client,
     clock: ports.Clock | None = None,
+    wall: ports.Clock | None = None,
     ids: ports.Ids | None = None,
     fan: client.Fan = client.one_by_one,
     waiter: waiting.Waiter | None = None,
 ) -> Application:
-    """Put an application together on an engine; time and ids are the machine's unless handed in."""
+    """Put an application together on an engine; time and ids are the machine's unless handed in.
+
+    Args:
+        settings: what the deployment decides.
+        engine: where everything is kept.
+        clock: by which messages live.
+        wall: by which the dates of requests are checked; `clock` unless handed in.
+        ids: makes ids.
+        fan: how independent calls of the engine are made.
+        waiter: how a thread waits for a long poll.
+    """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
     gate = errors.Gate(engine)
@@ -73,7 +84,7 @@ def build(
         clock=clock,
         door=door.Door(
             verbs=verbs,
-            clock=clock,
+            clock=wall or clock,
             ids=ids,
             waiter=waiter or waiting.SleepingWaiter(clock),
             region=settings.region,

@@ -379,8 +379,8 @@ def _timer_moment(entry: client.Item) -> int:
 
 
 def _seconds(moment: int) -> int:
-    """The first whole second at or after a moment in ms."""
-    return -(-moment // 1000)
+    """The second that a moment in ms lies in; time to live sweeps from the next one on, so never too early."""
+    return moment // 1000
 
 
 def _earliest(one: int | None, other: int | None) -> int | None:

@@ -36,16 +36,21 @@ class _Stream:
         self._checkpoints = prefix + engines.CHECKPOINTS.name
         self.arn = engine.describe_table(TableName=prefix + table.name)["Table"]["LatestStreamArn"]
         [shard] = engine.describe_stream(StreamArn=self.arn)["StreamDescription"]["Shards"]
-        answer = engine.get_item(TableName=self._checkpoints, Key={"pk": {"S": self.arn}}, ConsistentRead=True)
-        self.reached: str | None = answer["Item"]["sequence"]["S"] if "Item" in answer else None
+        self._shard_id = shard["ShardId"]
+        self.reached: str | None = None
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Go back to what the engine knows to be done."""
+        answer = self._engine.get_item(TableName=self._checkpoints, Key={"pk": {"S": self.arn}}, ConsistentRead=True)
+        self.reached = answer["Item"]["sequence"]["S"] if "Item" in answer else None
         start = (
             {"ShardIteratorType": "TRIM_HORIZON"}
             if self.reached is None
             else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self.reached}
         )
-        self._iterator = engine.get_shard_iterator(StreamArn=self.arn, ShardId=shard["ShardId"], **start)[
-            "ShardIterator"
-        ]
+        answer = self._engine.get_shard_iterator(StreamArn=self.arn, ShardId=self._shard_id, **start)
+        self._iterator = answer["ShardIterator"]
 
     def drain(self) -> Iterator[list[dict[str, Any]]]:
         """Hand over what is new, batch by batch; after each, how far it came is kept in the engine."""
@@ -178,6 +183,24 @@ class Driver:
         with self._lock:
             while self._count() or self._release_due():
                 pass
+
+    def catch_up(self) -> None:
+        """Settle, and sweep all that has expired."""
+        self.settle()
+        self._next_sweep = 0
+        while self._next_sweep <= self._clock.now():
+            self._sweep()
+        self.settle()
+
+    def rewind(self) -> None:
+        """Do again what was done in a transaction that came to nothing."""
+        with self._lock:
+            self._messages.rewind()
+        self._release([])
+
+    def next_due(self) -> int | None:
+        """When the next waiting message becomes visible (ms)."""
+        return min(self._due.values(), default=None)
 
     def _written(self, tables: Iterable[str]) -> None:
         for table in tables:

@@ -70,8 +70,12 @@ class ParkingLot:
 
     def close(self) -> None:
         """Wake everybody, now and from now on."""
+        self._closed = True
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake everybody, to look again or to see that the time is over."""
         with self._lock:
-            self._closed = True
             waiting = [wake for waiters in self._waiters.values() for wake in waiters.values()]
             self._waiters.clear()
         for wake in waiting:

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from chalicelib import bootstrap, clock, settings
 from chalicelib.model import account, errors, limits
+from infra.local import clock as clocks
 from infra.local import config, driver, engine, parking
 
 _FILE = "openmns.db"
@@ -23,9 +24,15 @@ class Runtime:
     application: bootstrap.Application
     driver: driver.Driver
     lot: parking.ParkingLot
+    clock: clocks.LocalClock
     held: contextlib.ExitStack  # the engine, and the data folder
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
+
+    def move_clock(self, target: int, *, frozen: bool) -> None:
+        """Move the time to `target` (ms); what comes due on the way has happened when this returns."""
+        clocks.move(self.clock, target, frozen=frozen, next_due=self.driver.next_due, settle=self.driver.catch_up)
+        self.lot.stir()
 
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
@@ -47,23 +54,26 @@ def start(
     Raises:
         config.ConfigError: the data folder cannot be used, or a declared queue exists with other attributes.
     """
-    system = clock.SystemClock()
+    moved = clocks.LocalClock()
     decided = base or settings.Settings(
         region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True, inline_bytes=_INLINE_BYTES
     )
     with contextlib.ExitStack() as held:
         lot = parking.ParkingLot()
-        made = _open(told, system, held)
+        made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
-        application = bootstrap.build(decided, engine=made, clock=system, waiter=parking.ParkedWaiter(lot, system))
+        application = bootstrap.build(
+            decided, engine=made, clock=moved, wall=clock.SystemClock(), waiter=parking.ParkedWaiter(lot, moved)
+        )
         bootstrap.install(application)
         _declare(application, told)
-        runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=system, lot=lot, run=run)
+        runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=moved, lot=lot, run=run)
         runner.start()
         return Runtime(
             application=application,
             driver=runner,
             lot=lot,
+            clock=moved,
             held=held.pop_all(),
             batch=getattr(made, "batch", contextlib.nullcontext),
             blocking=told.engine == "moto",
@@ -71,12 +81,12 @@ def start(
     raise AssertionError  # never: the stack swallows no exception
 
 
-def _open(told: config.LocalConfig, system: clock.SystemClock, held: contextlib.ExitStack) -> engine.LocalEngine:
+def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.ExitStack) -> engine.LocalEngine:
     """The engine; only the one that is used is imported, for moto alone takes half a second."""
     if told.engine == "moto":
         from infra.local.moto_engine import MotoEngine  # noqa: PLC0415
 
-        return held.enter_context(contextlib.closing(MotoEngine(now=system.now)))
+        return held.enter_context(contextlib.closing(MotoEngine(now=moved.now)))
     from infra.embedded.engine import EmbeddedEngine  # noqa: PLC0415
     from infra.embedded.errors import UnusableFileError  # noqa: PLC0415
 
@@ -87,7 +97,7 @@ def _open(told: config.LocalConfig, system: clock.SystemClock, held: contextlib.
             _claim(told.data, held)
             path = told.data / _FILE
         durability = cast("Literal['normal', 'full']", told.durability)
-        return held.enter_context(contextlib.closing(EmbeddedEngine(path, now=system.now, durability=durability)))
+        return held.enter_context(contextlib.closing(EmbeddedEngine(path, now=moved.now, durability=durability)))
     except (OSError, UnusableFileError) as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
 

@@ -21,7 +21,7 @@ from chalicelib import telemetry
 from chalicelib.api import operations
 from chalicelib.model import errors, limits
 from chalicelib.wire import http
-from infra.local import driver, runtime
+from infra.local import driver, helpers, runtime
 
 _THREADS = 16
 _DRAINED_BYTES = 16 * limits.REQUEST_BYTES  # of a body too large, read and dropped so that the client gets its answer
@@ -71,6 +71,7 @@ class _Together:
             with self._running.batch():
                 steps = [look() for look, _ in in_hand]
         except Exception as error:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
+            self._running.driver.rewind()
             for _, outcome in in_hand:
                 if not outcome.cancelled():
                     outcome.set_exception(error)
@@ -194,6 +195,8 @@ class Front:
                 status=response.status, headers={**response.headers, "Connection": "close"}, body=response.body
             )
         taken = request(body=body)
+        if taken.path.startswith(helpers.PREFIX):
+            return await self._help(taken)
         try:
             return await self._answer(taken, receive)
         except _HungUpError:
@@ -201,6 +204,13 @@ class Front:
         except Exception:  # noqa: BLE001  # the engine could not store what the door had answered
             telemetry.logger.exception("requests failed together")
             return self._door.refuse(taken, errors.InternalError())
+
+    async def _help(self, request: http.Request) -> http.Response:
+        """Answer one of the local helpers, which may take its time."""
+        loop = asyncio.get_running_loop()
+        if self._running.blocking:
+            return await loop.run_in_executor(self._threads, helpers.answer, self._running, request)
+        return helpers.answer(self._running, request)
 
     async def _read(self, receive: _Receive) -> bytes | None:
         """The body; None if it is too large."""

@@ -1,0 +1,60 @@
+"""A clock that can be moved, so that a delay of seven days is tested in a millisecond.
+
+It follows the machine's clock at an offset, or stands still. Only what the queues live by is moved; the dates of
+requests are checked against the machine's clock, by which clients date them.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from chalicelib import clock
+
+
+class LocalClock:
+    """The time of a local server; safe for threads."""
+
+    def __init__(self, system: clock.SystemClock | None = None) -> None:
+        self._system = system or clock.SystemClock()
+        self._lock = threading.Lock()
+        self._offset = 0  # ms ahead of the machine's clock
+        self._frozen_at: int | None = None  # ms
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._frozen_at is not None
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        frozen_at = self._frozen_at
+        return self._system.now() + self._offset if frozen_at is None else frozen_at
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for a while, by the machine's clock."""
+        time.sleep(seconds)
+
+    def set(self, now: int, *, frozen: bool) -> None:
+        """Make it `now` (ms), from where it goes on unless `frozen`."""
+        with self._lock:
+            self._offset = now - self._system.now()
+            self._frozen_at = now if frozen else None
+
+
+def move(
+    of: LocalClock, target: int, *, frozen: bool, next_due: Callable[[], int | None], settle: Callable[[], None]
+) -> None:
+    """Move a clock to `target` (ms) and have everything run that comes due on the way, each at its own moment.
+
+    Args:
+        of: the clock; it stands still on the way.
+        target: where it ends.
+        frozen: whether it stands still there.
+        next_due: when something is due next (ms), None: never.
+        settle: does what is due.
+    """
+    while (moment := next_due()) is not None and of.now() < moment < target:
+        of.set(moment, frozen=True)
+        settle()
+    of.set(target, frozen=frozen)
+    settle()

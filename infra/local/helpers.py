@@ -1,0 +1,101 @@
+"""Helpers that only a local server has, under `/_local/`: JSON, no signature, nothing of them is ever deployed.
+
+Changes want the content type `application/json`, which a web page of another origin cannot send unasked.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.wire import http
+from infra.local import clock as clocks
+from infra.local import runtime
+
+PREFIX = "/_local/"
+_CLOCK = "/_local/clock"
+_LAST = 253_370_764_800_000  # 9999-01-01, ms: later moments have no date in Python
+_LONGEST_STEP = 10 * 365 * 86_400  # seconds
+
+
+class _RefusedError(Exception):
+    """The request cannot be; the message says what would do."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def answer(running: runtime.Runtime, request: http.Request) -> http.Response:
+    """Answer a request under the prefix."""
+    try:
+        _run(running, request)
+    except _RefusedError as error:
+        return _json(error.status, {"error": str(error)})
+    return _json(200, _show(running.clock))
+
+
+def _run(running: runtime.Runtime, request: http.Request) -> None:
+    if request.path != _CLOCK:
+        raise _RefusedError(404, f"there is no {request.path}; there is {_CLOCK}")
+    if request.method == "PUT":
+        _put_clock(running, _document(request, {"now", "frozen"}))
+    elif request.method == "POST":
+        _post_clock(running, _document(request, {"advance"}))
+    elif request.method != "GET":
+        raise _RefusedError(405, "the clock takes GET, PUT and POST")
+
+
+def _put_clock(running: runtime.Runtime, document: dict[str, Any]) -> None:
+    """Set the clock: `now` in ms or ISO 8601, `frozen` or not; what is not given stays as it is."""
+    frozen = document.get("frozen", running.clock.frozen)
+    if not isinstance(frozen, bool):
+        raise _RefusedError(400, "frozen should be true or false")
+    target = _moment(document["now"]) if "now" in document else running.clock.now()
+    if target < running.clock.now():
+        raise _RefusedError(400, f"time goes forward only; it is {_show(running.clock)['iso']}")
+    if target > _LAST:
+        raise _RefusedError(400, "time ends with the year 9998 here")
+    running.move_clock(target, frozen=frozen)
+
+
+def _post_clock(running: runtime.Runtime, document: dict[str, Any]) -> None:
+    """Move the clock on by `advance` seconds."""
+    seconds = document.get("advance")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_STEP:
+        raise _RefusedError(400, f"advance should be a number of seconds from 0 to {_LONGEST_STEP}")
+    target = running.clock.now() + round(seconds * 1000)
+    if target > _LAST:
+        raise _RefusedError(400, "time ends with the year 9998 here")
+    running.move_clock(target, frozen=running.clock.frozen)
+
+
+def _document(request: http.Request, names: set[str]) -> dict[str, Any]:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != http.JSON:
+        raise _RefusedError(415, f"the content type should be {http.JSON}")
+    try:
+        document = json.loads(request.body)
+    except ValueError as error:
+        raise _RefusedError(400, f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict) or not set(document) <= names:
+        raise _RefusedError(400, f"the body should be an object with {' and '.join(sorted(names))}")
+    return document
+
+
+def _moment(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise _RefusedError(400, f"now should be milliseconds since the epoch or ISO 8601, not {value!r}") from error
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _show(clock: clocks.LocalClock) -> dict[str, Any]:
+    now = clock.now()
+    iso = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds")
+    return {"now": now, "iso": iso, "frozen": clock.frozen}
+
+
+def _json(status: int, document: dict[str, Any]) -> http.Response:
+    return http.Response(status=status, headers={"Content-Type": http.JSON}, body=json.dumps(document).encode())
