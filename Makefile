@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINS := requirements.txt pyproject.toml infra/constraints.txt
 ARGS ?=
 
-.PHONY: run test check lint format clean help
+.PHONY: run test check lint bench format clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -28,6 +28,10 @@ $(VENV)/.lint: $(PINS) | $(VENV)/.test
 	@$(PIP) install -c infra/constraints.txt -e '.[local,test,lint]'
 	@touch $@
 
+$(VENV)/.bench: $(PINS) | $(BIN)/python
+	@$(PIP) install -c infra/constraints.txt -e '.[local,bench]'
+	@touch $@
+
 run: $(VENV)/.local  ## start OpenMNS on http://127.0.0.1:8000 (ARGS='--port 9000' for more)
 	@exec $(BIN)/mns serve $(ARGS)
 
@@ -47,6 +51,9 @@ lint: $(VENV)/.lint  ## formatting, lint, types and import contracts
 	@$(BIN)/lint-imports
 
 check: lint test  ## everything that CI runs
+
+bench: $(VENV)/.bench  ## measure OpenMNS and its peers, writes docs/performance.md (ARGS='--quick' for less)
+	@$(BIN)/python -m infra.bench --report docs/performance.md $(ARGS)
 
 format: $(VENV)/.lint  ## put the code into shape
 	@$(BIN)/ruff format .
