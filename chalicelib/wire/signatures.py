@@ -130,7 +130,7 @@ def verify(request: http.Request, authorization: Authorization, secret: str) -> 
     candidates = _v4_strings(request, authorization) if isinstance(authorization, V4) else _v2_strings(request)
     key = _v4_key(authorization, secret) if isinstance(authorization, V4) else secret.encode()
     expected: str | None = None
-    for candidate in dict.fromkeys(candidates):
+    for candidate in candidates:
         if expected is None:
             expected = candidate
         if hmac.compare_digest(_sign(authorization, key, candidate).encode(), authorization.signature.encode()):

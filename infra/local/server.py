@@ -332,6 +332,7 @@ def serve(running: runtime.Runtime, listener: socket.socket, runner: LoopRunner)
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # nobody stands in front of it
         backlog=_BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,
