@@ -33,6 +33,7 @@ class Application:
     release: upkeep.Release
     count: upkeep.Count
     purge: upkeep.Purge
+    forget: Callable[[], None]  # what is known of an engine that lost a transaction
     read_changes: Callable[[Iterable[Mapping[str, Any]]], Iterable[ports.Change]]
     read_deletions: Callable[[Iterable[Mapping[str, Any]]], Iterable[tuple[str, queue.Queue]]]
 
@@ -46,6 +47,7 @@ def build(
     ids: ports.Ids | None = None,
     fan: client.Fan = client.one_by_one,
     waiter: waiting.Waiter | None = None,
+    settle: Callable[[], None] = lambda: None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -57,6 +59,7 @@ def build(
         ids: makes ids.
         fan: how independent calls of the engine are made.
         waiter: how a thread waits for a long poll.
+        settle: brings counts up to date, where that can be had at once.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
@@ -69,7 +72,7 @@ def build(
         gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
     )
     queue_verbs = queues.Queues(
-        store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards
+        store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards, settle=settle
     )
     verbs = operations.Verbs(
         queues=queue_verbs,
@@ -79,6 +82,11 @@ def build(
         accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
         identities=identities.Identities(store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock),
     )
+
+    def forget() -> None:
+        queue_verbs.forget()
+        queue_store.forget()
+
     return Application(
         settings=settings,
         clock=clock,
@@ -94,6 +102,7 @@ def build(
         release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
         purge=upkeep.Purge(messages=message_store, tallies=tally_store, clock=clock),
+        forget=forget,
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,
     )
@@ -114,8 +123,8 @@ def application() -> Application:
     if _installed:
         return _installed[-1]
     settings = configuration.read()
-    if settings.engine:
-        module, _, function = settings.engine.partition(":")
+    if settings.application:
+        module, _, function = settings.application.partition(":")
         made: Application = getattr(importlib.import_module(module), function)(settings)
         return made
     import boto3  # noqa: PLC0415  # slow to import, and not needed where an engine is handed in

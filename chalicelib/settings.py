@@ -16,7 +16,7 @@ class Settings:
 
     region: str = "cn-hangzhou"  # OPENMNS_REGION: of requests whose host names none
     table_prefix: str = "openmns-"  # OPENMNS_TABLE_PREFIX
-    engine: str = ""  # OPENMNS_ENGINE: "module:function" that makes the engine; empty: boto3
+    application: str = ""  # OPENMNS_APPLICATION: "module:function" that makes it from settings; empty: on boto3
     longest_wait: float = 25.0  # OPENMNS_LONGEST_WAIT: seconds that a long poll is held; a gateway gives up at 29
     explain_signatures: bool = False  # OPENMNS_EXPLAIN_SIGNATURES: answer with the string to sign; local use only
     inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload

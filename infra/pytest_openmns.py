@@ -1,6 +1,7 @@
 """A pytest plugin for users: a private OpenMNS for each test that asks for one, with a clock that the test moves."""
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -77,10 +78,10 @@ def openmns_session() -> Iterator[OpenMNS]:
 
 def _serve() -> Iterator[OpenMNS]:
     command = [sys.executable, "-m", "infra.cli", "serve", "--memory", "--port", "0", "--host", "127.0.0.1"]
-    # Defaults whatever the user's environment and folder say: the fixture is the same everywhere.
-    command += ["--account", config.ACCOUNT_ID, "--access-key-id", config.ACCESS_KEY_ID]
-    command += ["--access-key-secret", config.ACCESS_KEY_SECRET, "--engine", config.ENGINES[0]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
+    # Defaults, whatever the user's environment and folder say: the fixture is the same everywhere.
+    command += ["--config", os.devnull]
+    environment = config.without_settings()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
         try:
             running = OpenMNS(endpoint=_endpoint(process))
             yield running

@@ -45,9 +45,16 @@ def _body(event: Mapping[str, Any]) -> bytes:
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
 
 
+def _pair(name: str, value: str) -> str:
+    """A parameter as the client may have sent it; what would end a value must have been encoded."""
+    if "&" in value or "#" in value:
+        value = parse.quote(value, safe="")
+    return f"{name}={value}" if value else name
+
+
 def _targets(paths: list[str], pairs: list[tuple[str, str]]) -> tuple[str, ...]:
     orders = itertools.permutations(pairs) if len(pairs) <= _MOST_PARAMETERS else iter([tuple(pairs)])
-    queries = ["&".join(f"{name}={value}" if value else name for name, value in order) for order in orders]
+    queries = ["&".join(_pair(name, value) for name, value in order) for order in orders]
     return tuple(
         dict.fromkeys(f"{path}?{query}" if query else path for path, query in itertools.product(paths, queries))
     )

@@ -80,8 +80,9 @@ class Router:
                 for row in rows:
                     if row.method == request.method and row.when(request):
                         return row, {name: parse.unquote(value) for name, value in found.groupdict().items()}
-                methods = ", ".join(sorted({row.method for row in rows}))
+                names = ", ".join(f"{row.method} ({row.name})" for row in rows)
                 raise errors.InvalidRequestURL(
-                    f"{request.method} {request.target[:256]} is no operation; this path takes {methods}."
+                    f"{request.method} {request.target[:256]} is no operation;"
+                    f" the path takes, with their queries, {names}."
                 )
         raise errors.InvalidRequestURL(f"The path {request.path[:256]} is not part of the API.")

@@ -41,6 +41,10 @@ class Cache(Generic[K, V]):
             self._entries.clear()
         self._entries[key] = (since, value)
 
+    def clear(self) -> None:
+        """Load everything the next time it is asked for."""
+        self._entries.clear()
+
     def forget(self, key: K) -> None:
         """Load `key` the next time it is asked for."""
         self._entries.pop(key, None)

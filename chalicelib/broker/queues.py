@@ -1,6 +1,6 @@
 """What can be done with queues as such."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import cache, ports
@@ -19,13 +19,31 @@ class Queues:
     """Create, change, look up, list and delete queues."""
 
     def __init__(
-        self, *, store: ports.Queues, tallies: ports.Tallies, clock: ports.Clock, ids: ports.Ids, shards: int
+        self,
+        *,
+        store: ports.Queues,
+        tallies: ports.Tallies,
+        clock: ports.Clock,
+        ids: ports.Ids,
+        shards: int,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
+        """Set up.
+
+        Args:
+            store: the queues.
+            tallies: the counts of their messages.
+            clock: time.
+            ids: makes their ids.
+            shards: of new queues.
+            settle: brings the counts up to date, where that can be had at once.
+        """
         self._store = store
         self._tallies = tallies
         self._clock = clock
         self._ids = ids
         self._shards = shards
+        self._settle = settle
         self._known: cache.Cache[tuple[account.Namespace, str], queue.Queue] = cache.Cache(clock)
 
     def find(self, namespace: account.Namespace, name: str) -> queue.Queue:
@@ -110,11 +128,16 @@ class Queues:
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
 
+    def forget(self) -> None:
+        """Load everything anew the next time it is asked for."""
+        self._known.clear()
+
     def _stored(self, namespace: account.Namespace, name: str) -> queue.Queue | None:
         """The queue as it is now; the store is not asked for names that no queue can have."""
         return self._store.get(namespace, name) if queue.is_name(name) else None
 
     def _counts(self, queues: Sequence[queue.Queue]) -> dict[str, queue.Counts]:
+        self._settle()
         tallies = self._tallies.counts([partition for item in queues for partition in item.partitions])
         return {
             item.queue_id: sum(

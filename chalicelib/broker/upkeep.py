@@ -86,6 +86,7 @@ class Purge:
         end = self._clock.now() + limits.PURGE_SECONDS * 1000
         for partition in deleted.partitions:
             while self._messages.purge(partition):
+                self._clock.sleep(limits.PURGE_BREATH_SECONDS)
                 if self._clock.now() >= end:
                     return False
             self._tallies.retire(partition, now=self._clock.now())

@@ -29,7 +29,10 @@ class Batches:
             for attempt in range(_ATTEMPTS):
                 if attempt:
                     self._clock.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
-                answer = self._gate.batch_write_item(RequestItems={table: rest})
+                try:
+                    answer = self._gate.batch_write_item(RequestItems={table: rest})
+                except errors.TooManyRequests:
+                    continue  # what is left is undone; what was done stays done
                 rest = answer.get("UnprocessedItems", {}).get(table, [])
                 if not rest:
                     break

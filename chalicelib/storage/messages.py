@@ -11,7 +11,9 @@ two that race one wins. The payload stands apart once it does not fit one write 
 claim must not pay for 64 KB; it is stored before the state and swept after it.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from chalicelib.broker import ports
@@ -22,8 +24,17 @@ from chalicelib.storage import batches, client, contention, errors, items, schem
 _ID_ORDER = 16  # characters of a message id that carry time and sequence
 _PURGE_PAGE = 100
 _ROOM = 96  # bytes that an item may grow by when it is claimed
-_ROUNDS = 64  # of claims against other consumers, before a receive answers with what it has
+_ROUNDS = 64  # of claims that all go to other consumers, before a receive answers with what it has
+_BURIALS = 500  # of expired messages that one receive or peek clears away, before it answers with what it has
+_NEXT_PAGE = 100  # entries that a peek reads at once, when the first ones were expired
 _STILL_HELD = "attribute_exists(timer_key) AND claim_stamp = :stamp AND visible_at > :now AND expires_at > :now"
+
+
+class _Loss(Enum):
+    """Why a claim got nothing."""
+
+    TAKEN = "taken"  # another consumer was faster
+    EXPIRED = "expired"  # the message's retention is over
 
 
 class Messages:
@@ -163,19 +174,24 @@ class Messages:
         claimed: list[client.Item] = []
         candidates: list[client.Item] = []
         more = True
-        for _ in range(_ROUNDS):
+        fruitless, buried = 0, 0
+        while fruitless < _ROUNDS and buried < _BURIALS:
             missing = limit - len(claimed)
+            spread = self._spread.width(partition)
             if not candidates and more and missing:
-                width = missing + self._spread.width(partition)
+                width = missing + max(spread, min(buried, _NEXT_PAGE))
                 candidates = self._head(partition, schema.READY, width)
                 more = len(candidates) == width
             if not candidates or not missing:
                 break
-            picks = self._pick(candidates, missing)
+            picks = self._pick(candidates, missing, spread)
             outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at), picks))
             won = [item for item in outcomes if isinstance(item, dict)]
             claimed += won
-            self._spread.learn(partition, won=len(won), lost=outcomes.count(None))
+            lost, gone = outcomes.count(_Loss.TAKEN), outcomes.count(_Loss.EXPIRED)
+            self._spread.learn(partition, won=len(won), lost=lost)
+            fruitless += not won and not gone
+            buried += gone
             failures = [item for item in outcomes if isinstance(item, model_errors.MnsError)]
             if failures and not claimed:
                 raise failures[0]
@@ -183,14 +199,16 @@ class Messages:
                 break  # what is claimed must reach the consumer; the rest stays where it is
         return claimed
 
-    def _pick(self, candidates: list[client.Item], count: int) -> list[client.Item]:
-        """Take `count` candidates out of the list: the best ones if there are no more, else any, in their order."""
-        spare = len(candidates) - count
-        places = {self._ids.pick(len(candidates)) for _ in range(count)} if spare > 0 else range(len(candidates))
+    def _pick(self, candidates: list[client.Item], count: int, spread: int) -> list[client.Item]:
+        """Take `count` candidates out of the list, in their order: the best ones, or any where others want them too."""
+        among = min(len(candidates), count + spread)
+        places = {self._ids.pick(among) for _ in range(count)} if spread and among > count else range(min(count, among))
         return [candidates.pop(place) for place in sorted(places, reverse=True)][::-1]
 
-    def _claim_one(self, entry: client.Item, now: int, visible_at: int) -> client.Item | model_errors.MnsError | None:
-        """The claimed item; None if another consumer was faster."""
+    def _claim_one(
+        self, entry: client.Item, now: int, visible_at: int
+    ) -> "client.Item | model_errors.MnsError | _Loss":
+        """The claimed item, or why there is none."""
         ready = entry["ready_key"]["S"]
         try:
             answer = self._gate.update_item(
@@ -213,44 +231,44 @@ class Messages:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except errors.ConditionFailed as failure:
-            self._bury(failure.item, now)
-            return None
+            return _Loss.EXPIRED if self._bury(failure.item, now) else _Loss.TAKEN
         except model_errors.MnsError as error:
             return error
         claimed: client.Item = answer["Attributes"]
         return claimed
 
-    def _bury(self, item: client.Item | None, now: int) -> None:
-        """Delete a message whose retention is over, for the engine's own sweep may come days later."""
+    def _bury(self, item: client.Item | None, now: int) -> bool:
+        """Delete a message if its retention is over, for the engine's own sweep may come days later; whether it is."""
         if item is None or items.integer(item, "expires_at") > now:
-            return
-        try:
+            return False
+        with contextlib.suppress(errors.ConditionFailed):  # swept or buried by somebody else
             self._gate.delete_item(
                 TableName=self._table,
                 Key=_key(item),
                 ConditionExpression="expires_at <= :now",
                 ExpressionAttributeValues={":now": items.number(now)},
             )
-        except errors.ConditionFailed:
-            return
+        return True
 
     def _peek(self, partition: str, limit: int, now: int) -> list[client.Item]:
         found: list[client.Item] = []
         start: dict[str, Any] = {}
-        while len(found) < limit:
-            page = self._index_page(partition, schema.READY, limit - len(found), start)
-            entries = page["Items"]
+        buried, width = 0, limit
+        while len(found) < limit and buried < _BURIALS:
+            page = self._index_page(partition, schema.READY, width, start)
+            entries, width = page["Items"], _NEXT_PAGE
             by_id = {
                 item["sk"]["S"]: item for item in self._batches.read(self._table, [_key(item) for item in entries])
             }
-            current = (by_id.get(entry["sk"]["S"]) for entry in entries)
-            found += [
-                item for item in current if item and "ready_key" in item and items.integer(item, "expires_at") > now
-            ]
+            for item in filter(None, (by_id.get(entry["sk"]["S"]) for entry in entries)):
+                if self._bury(item, now):
+                    buried += 1
+                elif "ready_key" in item:
+                    found.append(item)
             if "LastEvaluatedKey" not in page:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-        return found
+        return found[:limit]
 
     def _delete(self, receipt: receipt.Receipt, now: int) -> model_errors.MnsError | None:
         try:

@@ -43,7 +43,8 @@ class Queues:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except errors.ConditionFailed as failure:
-            return decode(failure.item) if failure.item else self.get(namespace, new.name)
+            taken = decode(failure.item) if failure.item else self.get(namespace, new.name)
+            return taken or self.create(namespace, new)  # deleted meanwhile: the name is free again
         return None
 
     def change(
@@ -92,6 +93,10 @@ class Queues:
             for item in page["Items"]:
                 for answer in self._pages(item["sk"]["S"], _PREFIX, {}):
                     yield from map(decode, answer["Items"])
+
+    def forget(self) -> None:
+        """Take nothing for stored that an engine may have lost."""
+        self._registered.clear()
 
     def _register(self, namespace: account.Namespace) -> None:
         if namespace not in self._registered:

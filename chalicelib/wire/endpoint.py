@@ -4,15 +4,18 @@ import re
 
 from chalicelib.model import account
 
-_HOST = re.compile(
-    r"(?P<account>[0-9]+)\.mns(?:-[a-z0-9]+)*\.(?P<region>[a-z0-9-]+?)(?:-(?:internal|control|vpc))*(?:[.:].*)?"
-)
+_HOST = re.compile(r"(?P<account>[0-9]+)\.mns(?:-[a-z0-9]+)*\.(?P<region>[a-z0-9-]+)(?:[.:].*)?")
+_NETWORKS = ("-internal", "-control", "-vpc")  # what may follow the region in its label
+_LONGEST = 255  # of a host name
 _NO_REGION = "localhost"  # in {account}.mns.localhost, a handy name on one's own machine
 
 
 def read_host(host: str) -> tuple[str | None, str | None]:
     """The account id and the region that a Host header names, None for what it does not name."""
-    found = _HOST.fullmatch(host.lower())
+    found = _HOST.fullmatch(host.lower()) if len(host) <= _LONGEST else None
     if found is None or not account.is_account_id(found["account"]):
         return None, None
-    return found["account"], None if found["region"] == _NO_REGION else found["region"]
+    region = found["region"]
+    while region.endswith(_NETWORKS):
+        region = region.rpartition("-")[0]
+    return found["account"], None if region == _NO_REGION else region

@@ -71,8 +71,8 @@ class Request:
         return int(value)
 
     def flag(self, name: str) -> bool:
-        """Whether a query parameter says `true`, in any case."""
-        return self.parameters.get(name.lower(), "").lower() == "true"
+        """Whether a query parameter says `true`, in any case; blanks do not count, for V4 does not sign them."""
+        return self.parameters.get(name.lower(), "").strip().lower() == "true"
 
 
 @dataclass(frozen=True, kw_only=True)

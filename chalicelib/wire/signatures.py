@@ -196,10 +196,19 @@ def _targets(request: http.Request) -> Iterator[str]:
         yield target
         if mark:
             pairs = [pair.partition("=") for pair in query.split("&")]
-            yield f"{path}?" + "&".join(f"{name}{equals}{parse.unquote(value)}" for name, equals, value in pairs)
+            decoded = [parse.unquote(value) for _, _, value in pairs]
+            if not any(_splits(value) for value in decoded):  # or one value could pass for two parameters
+                yield f"{path}?" + "&".join(
+                    f"{name}{equals}{value}" for (name, equals, _), value in zip(pairs, decoded, strict=True)
+                )
             yield f"{path}?" + "&".join(
                 f"{name}{equals}{parse.quote(parse.unquote(value), safe='')}" for name, equals, value in pairs
             )
+
+
+def _splits(value: str) -> bool:
+    """Whether a value would end where a query is read, so that it cannot have been sent as it is."""
+    return "&" in value or "#" in value
 
 
 def _digest_headers(request: http.Request) -> tuple[str, ...]:

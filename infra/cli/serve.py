@@ -47,13 +47,17 @@ def run(chosen: argparse.Namespace) -> int:
     started = time.monotonic()
     told = config.load({name: value for name, value in vars(chosen).items() if name != "run"})
     # Imported here, so that a wrong flag is answered at once.
-    from infra.local import driver, runtime, server  # noqa: PLC0415
+    try:
+        from infra.local import driver, runtime, server  # noqa: PLC0415
+    except ValueError as error:  # a variable of `chalicelib.settings`
+        raise config.ConfigError(str(error)) from error
 
     try:
         listener = server.listen(told.host, told.port)
     except OSError as error:
         raise config.ConfigError(
-            f"cannot listen on {told.host}:{told.port}: {error.strerror or error}; choose another one with --port"
+            f"cannot listen on {told.host}:{told.port}: {error.strerror or error};"
+            " choose another address with --host or another port with --port"
         ) from error
     with listener:
         runner = server.LoopRunner()

@@ -62,8 +62,19 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     named = bool(flags.get("config") or found.get("OPENMNS_CONFIG"))
     document = _read_file(path, must_exist=named)
     given = {name: value for name, value in flags.items() if value is not None and name != "config"}
-    values = {**document, **_from_environment(found), **given}
+    values: dict[str, Any] = {}
+    for layer in (document, _from_environment(found), given):  # a later one wins, over what it excludes, too
+        if layer.get("memory") or layer.get("engine") == "moto":
+            values.pop("data", None)
+        if layer.get("data"):
+            values.pop("memory", None)
+        values |= layer
     return _build(values, str(path) if document else "defaults")
+
+
+def without_settings() -> dict[str, str]:
+    """This process's environment without what would set up a server; for servers that must be the same everywhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OPENMNS_")}
 
 
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -93,20 +104,21 @@ _SCALARS: dict[str, type] = {
 }
 
 
+_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LISTS = ("accounts", "queues")
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, kind in _SCALARS.items():
-        variable = "OPENMNS_LOCAL_ENGINE" if name == "engine" else f"OPENMNS_{name.upper()}"
+        variable = f"OPENMNS_{name.upper()}"
         text = environment.get(variable)
         if text:
             try:
-                values[name] = (
-                    {"true": True, "1": True, "false": False, "0": False}[text] if kind is bool else kind(text)
-                )
-            except (KeyError, ValueError) as error:
+                values[name] = _TRUTHS[text.lower()] if kind is bool else kind(text)
+            except KeyError as error:
+                raise ConfigError(f"{variable} should be one of {', '.join(_TRUTHS)}, not {text!r}") from error
+            except ValueError as error:
                 raise ConfigError(f"{variable} should be of type {kind.__name__}, not {text!r}") from error
     return values
 
@@ -114,7 +126,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _check_kinds(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name in _SCALARS and not (
-            isinstance(value, _SCALARS[name]) and (_SCALARS[name] is bool or value is not True)
+            isinstance(value, _SCALARS[name]) and (_SCALARS[name] is bool or not isinstance(value, bool))
         ):
             raise ConfigError(f"{name} should be of type {_SCALARS[name].__name__}, not {value!r}")
         if name not in _SCALARS and name not in _LISTS:

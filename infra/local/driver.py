@@ -14,13 +14,14 @@ from chalicelib import telemetry
 from chalicelib.api import workers
 from chalicelib.broker import ports
 from chalicelib.storage import messages as message_table
+from chalicelib.storage import queues as queue_table
 from chalicelib.storage import schema
 from infra.local import engine as engines
 from infra.local import parking
 
-_BATCH = 500  # records handed over at once
+_BATCH = 200  # records handed over at once
 _ATTEMPTS = 5  # at a batch that fails, before it is given up and logged
-_RETRY_SECONDS = 0.1
+RETRY_SECONDS = 0.1
 _SWEEP_SECONDS = 1  # between looks for items whose time to live is over, and records that nobody needs any more
 _SWEEP_ITEMS = 200
 
@@ -69,13 +70,14 @@ class _Stream:
 
     def _hand_over(self, records: list[dict[str, Any]]) -> None:
         rest = records
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(_RETRY_SECONDS * attempt)
+        attempt = 0
+        while attempt < _ATTEMPTS:
             try:
                 answer = self._handler({"Records": rest}, None)
             except Exception:  # noqa: BLE001  # Lambda retries whatever a function raises
-                telemetry.logger.exception("a stream batch failed", attempt=attempt + 1)
+                attempt += 1
+                telemetry.logger.exception("a stream batch failed", attempt=attempt)
+                time.sleep(RETRY_SECONDS * attempt)
                 continue
             failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
             places = [n for n, record in enumerate(rest) if record["dynamodb"]["SequenceNumber"] in failed]
@@ -133,7 +135,7 @@ class ThreadRunner:
                 self._work()
             except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
                 telemetry.logger.exception("the driver failed and goes on")
-                time.sleep(_RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)
 
 
 class Driver:
@@ -157,8 +159,9 @@ class Driver:
         self._due: dict[str, int] = {}  # partition -> when its next message is due, ms
         self._lock = threading.Lock()  # of what the messages' thread and `settle` both do
         self._next_sweep = 0
+        self._behind = False  # whether the last slice left something to do
         self._messages = _Stream(engine, prefix, schema.MESSAGES, workers.tally)
-        self._resources = _Stream(engine, prefix, schema.RESOURCES, workers.purge)
+        self._resources = _Stream(engine, prefix, schema.RESOURCES, self._delete)
         self._runners: dict[str, Runner] = {
             prefix + schema.MESSAGES.name: run("openmns-messages", self._upkeep, self._pause),
             prefix + schema.RESOURCES.name: ThreadRunner("openmns-resources", self._purge, lambda: None),
@@ -180,9 +183,14 @@ class Driver:
 
     def settle(self) -> None:
         """Count and release all that there is: afterwards the counts are those of this moment."""
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Do one slice of that; whether there may be more."""
         with self._lock:
-            while self._count() or self._release_due():
-                pass
+            self._behind = self._count() or self._release_due()
+            return self._behind
 
     def catch_up(self) -> None:
         """Settle, and sweep all that has expired."""
@@ -209,23 +217,30 @@ class Driver:
 
     def _upkeep(self) -> None:
         self._sweep()
-        self.settle()
+        self._step()  # one slice, so that requests come in between
 
     def _purge(self) -> None:
         for _ in self._resources.drain():
             pass
 
+    def _delete(self, event: dict[str, Any], context: Any) -> Any:
+        """Tell those who wait at deleted queues, then purge them."""
+        for _, deleted in queue_table.read_deletions(event["Records"]):
+            self._lot.stir(deleted.queue_id)
+        return workers.purge(event, context)
+
     def _pause(self) -> float:
+        if self._behind:
+            return 0
         due = [*self._due.values(), self._next_sweep]
         return max(0, min(due) - self._clock.now()) / 1000
 
     def _count(self) -> bool:
-        found = False
         for records in self._messages.drain():
-            found = True
             for record in records:
                 self._observe(record["dynamodb"])
-        return found
+            return True
+        return False
 
     def _observe(self, change: Mapping[str, Any]) -> None:
         """Ring for what became visible; note when what waits is due."""
@@ -240,8 +255,6 @@ class Driver:
     def _release_due(self) -> bool:
         now = self._clock.now()
         partitions = [partition for partition, moment in self._due.items() if moment <= now]
-        for partition in partitions:
-            del self._due[partition]
         if partitions:
             self._release(partitions)
         return bool(partitions)
@@ -249,15 +262,19 @@ class Driver:
     def _release(self, partitions: list[str]) -> None:
         """Run the release function on some partitions, or on all if none are named."""
         answer = workers.release(_scheduled(self._clock.now(), partitions), None)
+        for partition in partitions:
+            del self._due[partition]
         self._due.update({partition: moment for moment, partition in answer["due"]})
 
     def _sweep(self) -> None:
         now = self._clock.now()
         if now >= self._next_sweep:
+            self._next_sweep = now + _SWEEP_SECONDS * 1000
             reached = {stream.arn: stream.reached for stream in (self._messages, self._resources) if stream.reached}
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
             more |= self._engine.trim(_SWEEP_ITEMS, reached) == _SWEEP_ITEMS
-            self._next_sweep = now if more else now + _SWEEP_SECONDS * 1000
+            if more:
+                self._next_sweep = now
 
 
 def _scheduled(now: int, partitions: list[str]) -> dict[str, Any]:

@@ -73,11 +73,11 @@ class ParkingLot:
         self._closed = True
         self.stir()
 
-    def stir(self) -> None:
-        """Wake everybody, to look again or to see that the time is over."""
+    def stir(self, queue_id: str | None = None) -> None:
+        """Wake everybody who waits, at one queue or at all, to look again or to see that the time is over."""
         with self._lock:
-            waiting = [wake for waiters in self._waiters.values() for wake in waiters.values()]
-            self._waiters.clear()
+            queue_ids = list(self._waiters) if queue_id is None else [queue_id]
+            waiting = [wake for each in queue_ids for wake in self._waiters.pop(each, {}).values()]
         for wake in waiting:
             wake()
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from chalicelib import bootstrap, clock, settings
+from chalicelib import bootstrap, clock, settings, telemetry
 from chalicelib.model import account, errors, limits
 from infra.local import clock as clocks
 from infra.local import config, driver, engine, parking
 
 _FILE = "openmns.db"
 _LOCK = "openmns.lock"
-_INLINE_BYTES = 16_384
+_INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, and a second write costs more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,17 @@ class Runtime:
 
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
-        self.lot.close()
-        self.driver.stop()
-        self.held.close()
+        with self.held:
+            self.lot.close()
+            self.driver.stop()
+
+    def recover(self) -> None:
+        """Take nothing for done that the engine has lost with a transaction."""
+        self.application.forget()
+        try:
+            self.driver.rewind()
+        except Exception:  # noqa: BLE001  # the engine is still broken; the next failure comes here again
+            telemetry.logger.exception("the driver could not be rewound")
 
 
 def start(
@@ -63,11 +71,16 @@ def start(
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
         application = bootstrap.build(
-            decided, engine=made, clock=moved, wall=clock.SystemClock(), waiter=parking.ParkedWaiter(lot, moved)
+            decided,
+            engine=made,
+            clock=moved,
+            wall=clock.SystemClock(),
+            waiter=parking.ParkedWaiter(lot, moved),
+            settle=lambda: runner.settle(),  # noqa: PLW0108  # the driver is made below
         )
         bootstrap.install(application)
-        _declare(application, told)
         runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=moved, lot=lot, run=run)
+        _declare(application, told, made, decided.table_prefix)
         runner.start()
         return Runtime(
             application=application,
@@ -113,12 +126,26 @@ def _claim(folder: Path, held: contextlib.ExitStack) -> None:
         ) from error
 
 
-def _declare(application: bootstrap.Application, told: config.LocalConfig) -> None:
+def _declare(
+    application: bootstrap.Application, told: config.LocalConfig, made: engine.LocalEngine, prefix: str
+) -> None:
+    """Store what the configuration declares; keys that a former one declared and this one does not are disabled."""
+    table, place = prefix + engine.CHECKPOINTS.name, {"pk": {"S": "declared keys"}}
+    item = made.get_item(TableName=table, Key=place, ConsistentRead=True).get("Item", {"ids": {"L": []}})
+    ids = [key.access_key_id for key in told.keys]
+    for former in (entry["S"] for entry in item["ids"]["L"]):
+        if former not in ids:
+            disabled = account.AccessKey(access_key_id=former, secret="", account_id="0", enabled=False)
+            application.verbs.identities.add_key(disabled)
     for key in told.keys:
         application.verbs.identities.add_key(key)
+    made.put_item(TableName=table, Item=place | {"ids": {"L": [{"S": name} for name in ids]}})
     for entry in told.queues:
         namespace = account.Namespace(account_id=entry.account_id, region=told.region)
         try:
             application.verbs.queues.create(namespace, entry.name, entry.change)
         except errors.QueueAlreadyExist as error:
-            raise config.ConfigError(f"the queue {entry.name} of {told.source} exists with other attributes") from error
+            raise config.ConfigError(
+                f"the queue {entry.name} of {told.source} is there already, with other attributes: change them"
+                " in the file, delete the queue, or use another data folder"
+            ) from error

@@ -7,11 +7,12 @@ event loop, where it costs nothing. A client that hangs up while it waits is not
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent import futures
 from typing import Any
 
@@ -69,12 +70,12 @@ class _Together:
         in_hand, self._in_hand = self._in_hand, []
         try:
             with self._running.batch():
-                steps = [look() for look, _ in in_hand]
+                steps = [look() for look, _ in in_hand]  # they do not raise: the door has its gate
         except Exception as error:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
-            self._running.driver.rewind()
             for _, outcome in in_hand:
                 if not outcome.cancelled():
                     outcome.set_exception(error)
+            self._running.recover()
             return
         for (_, outcome), step in zip(in_hand, steps, strict=True):
             if not outcome.cancelled():
@@ -121,7 +122,10 @@ class LoopRunner:
     def stop(self) -> None:
         """Do what is left; the loop has ended."""
         self._loop = None
-        self._work()
+        try:
+            self._work()
+        except Exception:  # noqa: BLE001  # what is not done now is done at the next start
+            telemetry.logger.exception("the driver's last work failed")
 
     def _schedule(self, seconds: float) -> None:
         if self._loop is None:
@@ -140,6 +144,8 @@ class LoopRunner:
             self._work()
         except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
             telemetry.logger.exception("the driver failed and goes on")
+            self._schedule(driver.RETRY_SECONDS)
+            return
         pause = self._pause()
         if pause is not None:
             self._schedule(pause)
@@ -172,10 +178,8 @@ class Front:
 
     async def _serve(self, scope: _Scope, receive: _Receive) -> http.Response:
         arrived_at = self._clock.now()
-        headers: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            key = name.decode("latin-1").lower()
-            headers[key] = f"{headers[key]},{value.decode('latin-1')}" if key in headers else value.decode("latin-1")
+        sizes = sum(len(name) + len(value) for name, value in scope["headers"])
+        headers = _headers(scope["headers"]) if sizes <= _HEADER_BYTES else {}
         request = functools.partial(
             http.Request,
             method=scope["method"],
@@ -186,13 +190,12 @@ class Front:
             arrived_at=arrived_at,
         )
         body = await self._read(receive)
-        if body is None or sum(map(len, headers.values())) > _HEADER_BYTES:
-            problem = errors.InvalidArgument(
-                f"The request is too large; its body may have {limits.REQUEST_BYTES} bytes."
-            )
-            response = self._door.refuse(request(), problem)
-            return http.Response(
-                status=response.status, headers={**response.headers, "Connection": "close"}, body=response.body
+        if "upgrade" in headers and ("content-length" in headers or "transfer-encoding" in headers):
+            return self._refuse(request(), "A request with a body cannot ask for an upgrade; leave out Upgrade.")
+        if body is None or sizes > _HEADER_BYTES:
+            return self._refuse(
+                request(),
+                f"The request may have {limits.REQUEST_BYTES} bytes of body and {_HEADER_BYTES} of headers.",
             )
         taken = request(body=body)
         if taken.path.startswith(helpers.PREFIX):
@@ -204,6 +207,11 @@ class Front:
         except Exception:  # noqa: BLE001  # the engine could not store what the door had answered
             telemetry.logger.exception("requests failed together")
             return self._door.refuse(taken, errors.InternalError())
+
+    def _refuse(self, request: http.Request, reason: str) -> http.Response:
+        """Answer a request that was not read to its end, and close the connection."""
+        response = self._door.refuse(request, errors.InvalidArgument(reason))
+        return dataclasses.replace(response, headers={**response.headers, "Connection": "close"})
 
     async def _help(self, request: http.Request) -> http.Response:
         """Answer one of the local helpers, which may take its time."""
@@ -228,7 +236,7 @@ class Front:
 
     async def _answer(self, request: http.Request, receive: _Receive) -> http.Response:
         mark = self._running.lot.mark()
-        step = await self._look(lambda: self._begin(request))
+        step = await self._look(lambda: self._door.begin(request))
         while isinstance(step, operations.Waiting):
             if not await self._wait(step, mark, receive):
                 return step.give_up()
@@ -244,11 +252,6 @@ class Front:
         if not self._running.blocking:
             return await self._together.run(look)
         return await asyncio.get_running_loop().run_in_executor(self._threads, look)
-
-    def _begin(self, request: http.Request) -> operations.Step:
-        if request.method == "GET" and request.path.startswith("/queues") and not request.path.endswith("/messages"):
-            self._running.driver.settle()  # the counts that it may show are those of this moment
-        return self._door.begin(request)
 
     async def _wait(self, step: operations.Waiting, mark: int, receive: _Receive) -> bool:
         """Wait in the lot; True: look again, False: the time is over or the server stops."""
@@ -330,7 +333,7 @@ def serve(running: runtime.Runtime, listener: socket.socket, runner: LoopRunner)
         ws="none",
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_level="error",  # what clients send wrongly they are told
         server_header=False,
         proxy_headers=False,  # nobody stands in front of it
         backlog=_BACKLOG,
@@ -338,6 +341,14 @@ def serve(running: runtime.Runtime, listener: socket.socket, runner: LoopRunner)
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     _Server(config, running, runner).run(sockets=[listener])
+
+
+def _headers(sent: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their lower-case names, those sent more than once joined by commas."""
+    found: dict[str, list[str]] = {}
+    for name, value in sent:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return {name: ",".join(values) for name, values in found.items()}
 
 
 def _wake(woken: "asyncio.Future[None]") -> None:

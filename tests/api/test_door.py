@@ -245,3 +245,27 @@ def test_a_marker_that_is_none_is_refused(call, marker):
 @pytest.mark.parametrize("number", ["0", "1001", "-1", "x", "", "1.5", "\uff19"])
 def test_a_page_size_out_of_range_is_refused(call, number):
     assert code(call("GET", "/queues", headers={"x-mns-ret-number": number})) == "InvalidArgument"
+
+
+@pytest.mark.parametrize(
+    ("signed_target", "sent_query"),
+    [
+        ("/queues/demo/messages?peekonly=true&numOfMessages=16", "peekonly=true%26numOfMessages=16"),
+        ("/queues/demo/messages?peekonly=true#x", "peekonly=true%23x"),
+    ],
+)
+def test_a_signed_query_cannot_be_cut_anew_into_another_operation(application, call, clock, signed_target, sent_query):
+    call("PUT", "/queues/demo", body="<Queue/>")
+    call("POST", "/queues/demo/messages", body="<Message><MessageBody>x</MessageBody></Message>")
+    good = signed("GET", signed_target, now=clock.now())
+    bad = http.Request(method="GET", path="/queues/demo/messages", query=sent_query, headers=good.headers)
+    assert code(application.door.run(bad)) == "SignatureDoesNotMatch"
+    assert call("GET", "/queues/demo/messages").status == 200
+
+
+def test_a_name_that_no_queue_can_have_does_not_exist(call):
+    for name in ("x" * 5_000, "under_score", "-"):
+        assert code(call("GET", f"/queues/{name}")) == "QueueNotExist"
+        assert code(call("GET", f"/queues/{name}/messages")) == "QueueNotExist"
+        assert code(call("PUT", f"/queues/{name}?metaoverride=true", body="<Queue/>")) == "QueueNotExist"
+        assert call("DELETE", f"/queues/{name}").status == 204

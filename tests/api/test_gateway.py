@@ -117,3 +117,10 @@ def test_a_long_poll_sleeps_between_looks_and_meets_what_is_due(invoke, clock):
     assert clock.now() == began + 7_000
     assert invoke("GET", "/queues/demo/messages?waitseconds=20")["statusCode"] == 404
     assert clock.now() == began + 27_000
+
+
+def test_a_value_that_a_gateway_decoded_cannot_pass_for_two_parameters(invoke, application, clock):
+    invoke("PUT", "/queues/demo", body="<Queue/>")
+    good = signed("GET", "/queues/demo/messages?peekonly=true&numOfMessages=16", now=clock.now())
+    bad = http.Request(method="GET", path=good.path, query="peekonly=true%26numOfMessages=16", headers=good.headers)
+    assert "SignatureDoesNotMatch" in deployed.app(event(bad), None)["body"]

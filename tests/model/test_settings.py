@@ -15,7 +15,7 @@ def test_every_field_can_be_set_by_its_variable():
     given = {
         "OPENMNS_REGION": "cn-beijing",
         "OPENMNS_TABLE_PREFIX": "dev-",
-        "OPENMNS_ENGINE": "infra.local.stage:make",
+        "OPENMNS_APPLICATION": "infra.local.stage:make",
         "OPENMNS_LONGEST_WAIT": "12.5",
         "OPENMNS_EXPLAIN_SIGNATURES": "TRUE",
         "OPENMNS_INLINE_BYTES": "2048",
@@ -26,7 +26,7 @@ def test_every_field_can_be_set_by_its_variable():
     assert settings.read(given) == settings.Settings(
         region="cn-beijing",
         table_prefix="dev-",
-        engine="infra.local.stage:make",
+        application="infra.local.stage:make",
         longest_wait=12.5,
         explain_signatures=True,
         inline_bytes=2048,

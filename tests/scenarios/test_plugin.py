@@ -136,3 +136,17 @@ def test_what_is_no_helper_is_said_in_json(openmns_session):
         urllib.request.urlopen(f"{openmns_session.endpoint}/_local/nothing")
     with raised.value as error:
         assert (error.code, error.headers["Content-Type"]) == (404, "application/json")
+
+
+@pytest.fixture
+def set_up_otherwise(monkeypatch, tmp_path):
+    """A user's folder and environment that would make another server of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENMNS_DATA", "kept")
+    monkeypatch.setenv("OPENMNS_ACCESS_KEY_ID", "mine")
+    (tmp_path / "openmns.toml").write_text('region = "cn-beijing"\n[[queues]]\nname = "orders"\ndelay_seconds = 9\n')
+
+
+def test_a_private_server_is_the_same_whatever_the_folder_and_the_environment_say(set_up_otherwise, openmns):
+    make_queue(openmns).send_message(Message("x"))
+    assert counts(openmns.account().get_queue("orders")) == (1, 0, 0)

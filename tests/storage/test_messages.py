@@ -261,3 +261,21 @@ def test_eight_consumers_that_race_for_sixty_messages_get_each_exactly_once(stor
     for thread in threads:
         thread.join(60)
     assert sorted(got, key=int) == [str(number) for number in range(60)]
+
+
+def test_expired_messages_at_the_head_do_not_spoil_the_order_of_the_others_nor_hide_them(stores):
+    of = make_queue()
+    stores.messages.put_all(of, [make_message("old", expires_at=NOW + 1_000) for _ in range(90)])
+    stores.messages.put_all(of, [make_message(f"{number}") for number in range(6)])
+    received = [claim(stores, of, now=NOW + 1_000)[0].body for _ in range(6)]
+    assert received == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_peek_past_expired_messages_reads_them_page_by_page_and_clears_them_away(stores):
+    of = make_queue()
+    stores.messages.put_all(of, [make_message("old", expires_at=NOW + 1_000) for _ in range(90)])
+    stores.messages.put(of, make_message("fresh"))
+    stores.recorder.reset()
+    assert [item.body for item in stores.messages.peek(of, limit=1, now=NOW + 1_000)] == ["fresh"]
+    assert stores.recorder.calls.count("query") == 3
+    assert stores.recorder.calls.count("delete_item") == 90

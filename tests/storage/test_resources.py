@@ -139,3 +139,15 @@ def test_a_retired_tally_goes_by_its_time_to_live_and_counts_until_then(stores):
     stores.tallies.apply("q#0", [("2", queue.Counts(active=-2))])
     item = stores.engine.get_item(TableName=stores.prefix + "tallies", Key={"pk": {"S": "q#0"}})["Item"]
     assert (item["ttl"], item["active"]) == ({"N": str(NOW // 1000 + 86_400)}, {"N": "0"})
+
+
+@pytest.mark.parametrize(("after", "names"), [("a", ["demo-1", "demo-2"]), ("demo-1", ["demo-2"]), ("zzz", [])])
+def test_a_marker_before_or_past_the_prefix_is_as_good_as_any(stores, after, names):
+    for name in ("alpha", "demo-1", "demo-2", "zeta"):
+        stores.queues.create(HERE, make(name))
+    page = stores.queues.list(HERE, prefix="demo", after=after, limit=10)
+    assert ([item.name for item in page.queues], page.marker) == (names, None)
+
+
+def test_a_prefix_longer_than_any_name_finds_nothing(stores):
+    assert stores.queues.list(HERE, prefix="x" * 5_000, after=None, limit=10).queues == ()

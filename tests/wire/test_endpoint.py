@@ -65,3 +65,11 @@ def test_a_host_of_the_service_names_account_and_region(host, region):
 )
 def test_any_other_host_names_neither(host):
     assert endpoint.read_host(host) == (None, None)
+
+
+def test_a_host_longer_than_any_name_names_nothing_whatever_it_is_made_of():
+    assert endpoint.read_host("1.mns." + "-vpc" * 15_000 + "!") == (None, None)
+
+
+def test_what_follows_the_region_in_its_label_is_no_part_of_it():
+    assert endpoint.read_host("1234567890123456.mns.cn-hangzhou-internal-vpc.aliyuncs.com")[1] == "cn-hangzhou"

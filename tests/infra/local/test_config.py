@@ -57,7 +57,7 @@ def test_every_setting_can_come_from_the_environment():
             "OPENMNS_REGION": "cn-beijing",
             "OPENMNS_DATA": "kept",
             "OPENMNS_MEMORY": "false",
-            "OPENMNS_LOCAL_ENGINE": "embedded",
+            "OPENMNS_ENGINE": "embedded",
             "OPENMNS_DURABILITY": "full",
             "OPENMNS_ACCOUNT": "42",
             "OPENMNS_ACCESS_KEY_ID": "key",
@@ -204,3 +204,12 @@ def test_a_file_that_is_a_folder_is_told(folder):
 def test_a_file_that_is_not_utf_8_is_told(folder):
     (folder / "openmns.toml").write_bytes(b'host = "\xff"')
     assert complaint().startswith("openmns.toml is not TOML: ")
+
+
+def test_a_later_source_wins_over_what_it_excludes_in_a_former_one(folder):
+    (folder / "openmns.toml").write_text('data = "kept"\n')
+    assert config.load({}, {}).data == Path("kept")
+    assert config.load({"memory": True}, {}).data is None
+    assert config.load({}, {"OPENMNS_MEMORY": "YES"}).data is None
+    assert config.load({"engine": "moto"}, {"OPENMNS_DATA": "x"}).data is None
+    assert config.load({"data": "mine"}, {"OPENMNS_MEMORY": "true"}).data == Path("mine")

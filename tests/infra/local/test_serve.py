@@ -99,7 +99,8 @@ def test_a_port_in_use_is_told_in_one_line_with_status_2(tmp_path):
         assert run("--port", str(port), folder=tmp_path) == (
             2,
             "",
-            f"mns: cannot listen on 127.0.0.1:{port}: Address already in use; choose another one with --port\n",
+            f"mns: cannot listen on 127.0.0.1:{port}: Address already in use;"
+            " choose another address with --host or another port with --port\n",
         )
 
 
@@ -129,8 +130,13 @@ def test_a_host_name_that_does_not_exist_is_told_in_one_line_with_status_2(tmp_p
         (["--data", "kept", "--memory"], {}, "", "data and memory exclude each other: give the one or the other"),
         (["--data", "/dev/null"], {}, "", "cannot keep the state in /dev/null: "),
         ([], {"OPENMNS_DURABILITY": "some"}, "", "durability should be one of normal, full, not 'some'"),
-        ([], {"OPENMNS_LOCAL_ENGINE": "paper"}, "", "engine should be one of embedded, moto, not 'paper'"),
-        ([], {"OPENMNS_MEMORY": "perhaps"}, "", "OPENMNS_MEMORY should be of type bool, not 'perhaps'"),
+        ([], {"OPENMNS_ENGINE": "paper"}, "", "engine should be one of embedded, moto, not 'paper'"),
+        (
+            [],
+            {"OPENMNS_MEMORY": "perhaps"},
+            "",
+            "OPENMNS_MEMORY should be one of true, 1, yes, false, 0, no, not 'perhaps'",
+        ),
         (["--config", "missing.toml"], {}, "", "there is no file missing.toml"),
         ([], {}, "port = ", "openmns.toml is not TOML: "),
         ([], {}, 'port = "8000"', "port should be of type int, not '8000'"),
@@ -141,7 +147,7 @@ def test_a_host_name_that_does_not_exist_is_told_in_one_line_with_status_2(tmp_p
             [],
             {},
             '[[queues]]\nname = "q"\n[[queues]]\nname = "q"\ndelay_seconds = 1',
-            "the queue q of openmns.toml exists with other attributes",
+            "the queue q of openmns.toml is there already, with other attributes",
         ),
     ],
 )
