@@ -99,8 +99,10 @@ def test_a_port_in_use_is_told_in_one_line_with_status_2(tmp_path):
         assert run("--port", str(port), folder=tmp_path) == (
             2,
             "",
-            f"mns: cannot listen on 127.0.0.1:{port}: Address already in use;"
-            " choose another address with --host or another port with --port\n",
+            (
+                f"mns: cannot listen on 127.0.0.1:{port}: Address already in use;"
+                " choose another address with --host or another port with --port\n"
+            ),
         )
 
 
