@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.bench import machine
+from infra.local import config
 
 ROOT = Path(__file__).parents[2]
 _STOP_SECONDS = 20
@@ -127,7 +128,7 @@ def start(
 
 def environment() -> dict[str, str]:
     """This process's environment without any setting of OpenMNS, with this checkout on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENMNS_", "MOTO_"))}
+    kept = {name: value for name, value in config.without_settings().items() if not name.startswith("MOTO_")}
     return kept | {"PYTHONPATH": str(ROOT), "POWERTOOLS_LOG_LEVEL": "WARNING"}
 
 
