@@ -1,11 +1,11 @@
 """What can go wrong, as the client sees it: one class per MNS error code, its docstring the default message.
 
     MnsError
-    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts
+    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints
     ├── Forbidden (403)       account, key, signature
-    ├── NotExist (404)        queue, message
+    ├── NotExist (404)        queue, topic, subscription, message
     ├── TimeExpired (408)
-    ├── AlreadyExist (409)    queue
+    ├── AlreadyExist (409)    queue, topic, subscription
     ├── TooManyRequests (429)
     └── InternalError (500)
 
@@ -109,6 +109,34 @@ class QueueNumExceededLimit(BadRequest):
     """The account has as many queues as it may have."""
 
 
+class TopicNameInvalid(BadRequest):
+    """The topic name should hold letters, digits and hyphens only and begin with a letter or a digit."""
+
+
+class TopicNameLengthError(BadRequest):
+    """The topic name is too short or too long."""
+
+
+class TopicNumExceededLimit(BadRequest):
+    """The account has as many topics as it may have."""
+
+
+class SubscriptionNameInvalid(BadRequest):
+    """The subscription name should hold letters, digits and hyphens only and begin with a letter or a digit."""
+
+
+class SubscriptionNameLengthError(BadRequest):
+    """The subscription name is too short or too long."""
+
+
+class SubscriptionNumExceededLimit(BadRequest):
+    """The topic has as many subscriptions as it may have."""
+
+
+class EndpointInvalid(BadRequest):
+    """The endpoint is of no kind that messages can be pushed to."""
+
+
 class Forbidden(MnsError):
     """The request is not allowed."""
 
@@ -137,6 +165,14 @@ class QueueNotExist(NotExist):
     """The queue name you provided is not exist."""
 
 
+class TopicNotExist(NotExist):
+    """The topic name you provided is not exist."""
+
+
+class SubscriptionNotExist(NotExist):
+    """The subscription name you provided is not exist."""
+
+
 class MessageNotExist(NotExist):
     """Message not exist."""
 
@@ -155,6 +191,14 @@ class AlreadyExist(MnsError):
 
 class QueueAlreadyExist(AlreadyExist):
     """The queue you want to create is already exist."""
+
+
+class TopicAlreadyExist(AlreadyExist):
+    """The topic you want to create is already exist."""
+
+
+class SubscriptionAlreadyExist(AlreadyExist):
+    """The subscription you want to create is already exist."""
 
 
 class TooManyRequests(MnsError):

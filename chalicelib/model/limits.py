@@ -48,6 +48,32 @@ SYSTEM_PROPERTY_NAMES = frozenset(  # constants of the Java, Python and PHP SDKs
 )
 MESSAGE_GROUP_ID_LENGTH = 128  # R: undocumented; what SQS allows
 
+# Topics and subscriptions (D CreateTopic, Subscribe, "Limits", "NotifyStrategy", "Endpoint").
+TOPIC_NAME_LENGTH = 120  # D "Limits"; CreateTopic says 255
+TOPICS_PER_ACCOUNT = 1_000  # per account and region
+TOPIC_SHARDS = Range(name="shards", low=1, high=64, default=1)  # R
+TOPIC_RETENTION_SECONDS = 86_400
+SUBSCRIPTION_NAME_LENGTH = 255
+SUBSCRIPTIONS_PER_TOPIC = 100
+TAG_LENGTH = 16  # of FilterTag and MessageTag
+ENDPOINT_LENGTH = 2_048  # R
+ENDPOINT_DEFAULT_PATH = "/notifications"
+
+# Pushes (D "NotifyStrategy", "HttpEndpoint").
+BACKOFF_RETRIES = 3
+BACKOFF_SECONDS = 10  # the least that passes between two attempts ...
+BACKOFF_SPREAD_MS = 10_000  # ... and the most that chance adds
+DECAY_RETRIES = 176
+DECAY_LONGEST_SECONDS = 512  # after 1, 2, 4 ...
+PUSH_SECONDS = 5  # in which an endpoint has to answer
+PUSH_RESPONSE_BYTES = 16_384  # R: of an answer that are read at most
+PUSH_DETAIL_LENGTH = 200  # R
+DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
+DELIVERY_LEASE_SECONDS = 15  # R: a first attempt that nobody has recorded by then is made again
+DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
+DUE_SHARDS = 4  # R: of the index of due deliveries
+DUE_PAGE = 100  # R: due deliveries read in one go
+
 LOGGING_BUCKET_LENGTH = 256  # R: undocumented
 
 # Lists (D ListQueue).
@@ -70,6 +96,7 @@ LONG_POLL_GROWTH = 1.5
 RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
 RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute
 RELEASE_PAGE = 100  # due messages taken from a queue in one go
+DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers; the lease sees to the rest
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
 PURGE_BREATH_SECONDS = 0.002  # after each page of it, so that requests come in between
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in

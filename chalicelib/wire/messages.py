@@ -107,6 +107,16 @@ def render_postponed(postponed: message.Postponed) -> http.Response:
     return http.Response(status=200, body=xml.write("ChangeVisibility", nodes))
 
 
+def user_properties(element: xml.Element) -> tuple[message.Property, ...]:
+    """The user properties of a message to send or to publish."""
+    return _properties(element, "UserProperties", "PropertyValue")
+
+
+def system_properties(element: xml.Element) -> tuple[message.Property, ...]:
+    """The system properties of a message to send or to publish."""
+    return _properties(element, "SystemProperties", "SystemPropertyValue")
+
+
 def _draft(element: xml.Element) -> message.Draft:
     body = element.string("MessageBody")
     if body is None:
@@ -117,8 +127,8 @@ def _draft(element: xml.Element) -> message.Draft:
         delay_seconds=element.integer("DelaySeconds"),
         priority=priority or limits.PRIORITY.default,  # the Go SDK sends 0 for what its caller left out
         group_id=element.string("MessageGroupId") or None,
-        user_properties=_properties(element, "UserProperties", "PropertyValue"),
-        system_properties=_properties(element, "SystemProperties", "SystemPropertyValue"),
+        user_properties=user_properties(element),
+        system_properties=system_properties(element),
     )
 
 

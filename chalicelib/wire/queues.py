@@ -1,22 +1,9 @@
 """Queues on the wire."""
 
-import base64
-import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from chalicelib.model import errors, limits, queue
-from chalicelib.wire import http, xml
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListRequest:
-    """What the headers of a list operation ask for."""
-
-    prefix: str
-    after: str | None  # the name that the previous page ended with
-    limit: int
-    with_meta: bool
+from chalicelib.model import queue
+from chalicelib.wire import http, lists, xml
 
 
 def parse_queue(body: bytes) -> queue.QueueChange:
@@ -34,21 +21,9 @@ def parse_queue(body: bytes) -> queue.QueueChange:
     )
 
 
-def parse_list(headers: Mapping[str, str]) -> ListRequest:
-    """The headers of a list operation.
-
-    Raises:
-        errors.InvalidArgument: the marker is none of ours, or the page size is out of range.
-    """
-    number = headers.get("x-mns-ret-number", str(limits.RETURN_NUMBER.default)).strip()
-    if not number.isdecimal() or not number.isascii() or len(number) > len(str(limits.RETURN_NUMBER.high)):
-        number = "0"  # out of range, whatever it is
-    return ListRequest(
-        prefix=headers.get("x-mns-prefix", ""),
-        after=_parse_marker(headers.get("x-mns-marker", "")),
-        limit=limits.RETURN_NUMBER.check(int(number)),
-        with_meta=headers.get("x-mns-with-meta", "").strip().lower() == "true",
-    )
+def parse_list(headers: Mapping[str, str]) -> lists.ListRequest:
+    """The headers of ListQueue; see `lists.parse`."""
+    return lists.parse(headers, queue.check_name)
 
 
 def render_queue(found: queue.Queue, counts: queue.Counts) -> http.Response:
@@ -62,8 +37,7 @@ def render_page(page: queue.Page, counts: Mapping[str, queue.Counts], host_url: 
     for item in page.queues:
         meta = _attributes(item, counts[item.queue_id]) if item.queue_id in counts else []
         nodes.append(("Queue", [("QueueURL", queue_url(host_url, item.name)), *meta]))
-    if page.marker is not None:
-        nodes.append(("NextMarker", base64.b64encode(page.marker.encode()).decode()))
+    nodes += lists.next_marker(page.marker)
     return http.Response(status=200, body=xml.write("Queues", nodes))
 
 
@@ -88,13 +62,3 @@ def _attributes(found: queue.Queue, counts: queue.Counts) -> list[xml.Node]:
         ("DelayMessages", counts.delayed),
         ("LoggingEnabled", str(attributes.logging_enabled)),
     ]
-
-
-def _parse_marker(marker: str) -> str | None:
-    if not marker:
-        return None
-    try:
-        name = base64.b64decode(marker, validate=True).decode()
-        return queue.check_name(name)
-    except (binascii.Error, ValueError, errors.MnsError) as error:
-        raise errors.InvalidArgument("The value of x-mns-marker is not a NextMarker of a former answer.") from error

@@ -108,9 +108,9 @@ def read_root(body: bytes, *names: str) -> Element:
     return root
 
 
-def write(root: str, children: list[Node]) -> bytes:
+def write(root: str, children: list[Node], namespace: str = NAMESPACE) -> bytes:
     """A document, indented as MNS does it: Python SDKs before 1.3 need the white space before nested elements."""
-    lines = ['<?xml version="1.0" ?>', f'<{root} xmlns="{NAMESPACE}">', *_lines(children, "  "), f"</{root}>"]
+    lines = ['<?xml version="1.0" ?>', f'<{root} xmlns="{namespace}">', *_lines(children, "  "), f"</{root}>"]
     return "\n".join(lines).encode()
 
 

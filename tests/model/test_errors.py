@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.model import errors
 
-# Section 13.2, as far as queues can meet it.
+# Section 13.2, as far as queues and topics can meet it.
 STATUSES = {
     "InvalidAuthorizationHeader": 400,
     "MissingAuthorizationHeader": 400,
@@ -23,13 +23,24 @@ STATUSES = {
     "InvalidQueueName": 400,
     "QueueNameLengthError": 400,
     "QueueNumExceededLimit": 400,
+    "TopicNameInvalid": 400,
+    "TopicNameLengthError": 400,
+    "TopicNumExceededLimit": 400,
+    "SubscriptionNameInvalid": 400,
+    "SubscriptionNameLengthError": 400,
+    "SubscriptionNumExceededLimit": 400,
+    "EndpointInvalid": 400,
     "AccessDenied": 403,
     "InvalidAccessKeyId": 403,
     "SignatureDoesNotMatch": 403,
     "QueueNotExist": 404,
+    "TopicNotExist": 404,
+    "SubscriptionNotExist": 404,
     "MessageNotExist": 404,
     "TimeExpired": 408,
     "QueueAlreadyExist": 409,
+    "TopicAlreadyExist": 409,
+    "SubscriptionAlreadyExist": 409,
     "TooManyRequests": 429,
     "InternalError": 500,
 }

@@ -58,6 +58,13 @@ def test_the_numbers_that_are_no_ranges_are_the_documented_ones():
         "version": limits.API_VERSION,
         "clock skew": limits.CLOCK_SKEW_SECONDS,
         "staleness": limits.CACHE_SECONDS,
+        "topic name": limits.TOPIC_NAME_LENGTH,
+        "topics": limits.TOPICS_PER_ACCOUNT,
+        "topic retention": limits.TOPIC_RETENTION_SECONDS,
+        "subscription name": limits.SUBSCRIPTION_NAME_LENGTH,
+        "subscriptions": limits.SUBSCRIPTIONS_PER_TOPIC,
+        "tag": limits.TAG_LENGTH,
+        "answer of an endpoint": limits.PUSH_SECONDS,
     } == {
         "queue name": 120,
         "queues": 1_000,
@@ -68,6 +75,13 @@ def test_the_numbers_that_are_no_ranges_are_the_documented_ones():
         "version": "2015-06-06",
         "clock skew": 900,
         "staleness": 5,
+        "topic name": 120,
+        "topics": 1_000,
+        "topic retention": 86_400,
+        "subscription name": 255,
+        "subscriptions": 100,
+        "tag": 16,
+        "answer of an endpoint": 5,
     }
 
 

@@ -5,7 +5,7 @@ from mns import mns_xml_handler
 from mns.queue import QueueMeta
 
 from chalicelib.model import errors, queue
-from chalicelib.wire import http, queues
+from chalicelib.wire import http, lists, queues
 
 HOST_URL = "http://1234567890123456.mns.cn-hangzhou.aliyuncs.com"
 DEMO = queue.Queue(
@@ -126,10 +126,10 @@ def test_what_the_python_sdk_writes_is_what_we_read(meta, change):
 @pytest.mark.parametrize(
     ("headers", "asked"),
     [
-        ({}, queues.ListRequest(prefix="", after=None, limit=1000, with_meta=False)),
+        ({}, lists.ListRequest(prefix="", after=None, limit=1000, with_meta=False)),
         (
             {"x-mns-prefix": "demo", "x-mns-ret-number": "2"},
-            queues.ListRequest(prefix="demo", after=None, limit=2, with_meta=False),
+            lists.ListRequest(prefix="demo", after=None, limit=2, with_meta=False),
         ),
         (
             {
@@ -138,15 +138,15 @@ def test_what_the_python_sdk_writes_is_what_we_read(meta, change):
                 "x-mns-marker": "ZGVtbzI=",
                 "x-mns-with-meta": "true",
             },
-            queues.ListRequest(prefix="demo", after="demo2", limit=2, with_meta=True),
+            lists.ListRequest(prefix="demo", after="demo2", limit=2, with_meta=True),
         ),
         (
             {"x-mns-ret-number": "1", "x-mns-with-meta": "True"},
-            queues.ListRequest(prefix="", after=None, limit=1, with_meta=True),
+            lists.ListRequest(prefix="", after=None, limit=1, with_meta=True),
         ),
         (
             {"x-mns-ret-number": " 1000 ", "x-mns-with-meta": "false", "x-mns-marker": ""},
-            queues.ListRequest(prefix="", after=None, limit=1000, with_meta=False),
+            lists.ListRequest(prefix="", after=None, limit=1000, with_meta=False),
         ),
     ],
 )

@@ -1,0 +1,136 @@
+"""Subscriptions: which of a topic's messages go to which endpoint, in what form, and what happens when they cannot."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from chalicelib.model import account, errors, limits, queue, retry
+from chalicelib.model import endpoint as endpoints
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+
+
+class Format(Enum):
+    """What of a message an endpoint is given, as on the wire (D "NotifyContentFormat")."""
+
+    XML = "XML"  # a document with the message and what is known of it
+    JSON = "JSON"  # the same in JSON
+    SIMPLIFIED = "SIMPLIFIED"  # the message's body alone
+    STREAM = "STREAM"  # the same; undocumented, known to the Java SDK
+
+
+def is_name(name: str) -> bool:
+    """Whether a subscription may be called so."""
+    return len(name) <= limits.SUBSCRIPTION_NAME_LENGTH and _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str) -> str:
+    """Return `name`; raise SubscriptionNameLengthError or SubscriptionNameInvalid if none may be called so."""
+    if not 1 <= len(name) <= limits.SUBSCRIPTION_NAME_LENGTH:
+        raise errors.SubscriptionNameLengthError(
+            "The length of the subscription name should between 1 and"
+            f" {limits.SUBSCRIPTION_NAME_LENGTH}, but it is {len(name)}."
+        )
+    if not _NAME.fullmatch(name):
+        raise errors.SubscriptionNameInvalid
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionChange:
+    """The attributes that a SetSubscriptionAttributes names; None: not named."""
+
+    filter_tag: str | None = None  # empty: every message
+    strategy: retry.Strategy | None = None
+    dead_letter_queue: str | None = None  # empty: none
+
+    def named(self) -> dict[str, str]:
+        """The attributes named, by field, as text."""
+        given = {
+            "filter_tag": self.filter_tag,
+            "strategy": self.strategy.value if self.strategy else None,
+            "dead_letter_queue": self.dead_letter_queue,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionAttributes:
+    """What a subscription is made with; raises for what cannot be."""
+
+    endpoint: str  # the address as given, see `endpoint`
+    filter_tag: str = ""  # only messages with just this tag; empty: every message
+    strategy: retry.Strategy = retry.Strategy.BACKOFF_RETRY
+    content_format: Format = Format.XML
+    dead_letter_queue: str = ""  # a queue of the same account and region, for what could not be delivered; empty: none
+
+    def __post_init__(self) -> None:
+        target = endpoints.parse(self.endpoint)
+        check_tag(self.filter_tag, "FilterTag")
+        if self.dead_letter_queue and not queue.is_name(self.dead_letter_queue):
+            raise errors.InvalidArgument("The value of DeadLetterTargetQueue is not the name of a queue.")
+        if isinstance(target, endpoints.Queue) and target.name == self.dead_letter_queue:
+            raise errors.InvalidArgument("The DeadLetterTargetQueue should be another queue than the endpoint.")
+
+    @property
+    def target(self) -> endpoints.Endpoint:
+        """The endpoint behind the address."""
+        return endpoints.parse(self.endpoint)
+
+    def evolve(self, change: SubscriptionChange) -> "SubscriptionAttributes":
+        """These attributes with those that `change` names."""
+        return SubscriptionAttributes(
+            endpoint=self.endpoint,
+            filter_tag=self.filter_tag if change.filter_tag is None else change.filter_tag,
+            strategy=change.strategy or self.strategy,
+            content_format=self.content_format,
+            dead_letter_queue=(
+                self.dead_letter_queue if change.dead_letter_queue is None else change.dead_letter_queue
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """A subscription as stored. Its id is made at creation, and deliveries hang on it."""
+
+    name: str
+    subscription_id: str
+    namespace: account.Namespace
+    topic_name: str
+    topic_id: str
+    attributes: SubscriptionAttributes
+    created_at: int  # ms
+    modified_at: int  # ms, of the attributes
+
+    def evolve(self, **changes: object) -> "Subscription":
+        """This subscription with some fields replaced."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
+
+    def takes(self, tag: str) -> bool:
+        """Whether it wants messages with this tag (empty: without any)."""
+        return self.attributes.filter_tag in ("", tag)
+
+    @property
+    def arn(self) -> str:
+        """Its resource name."""
+        where = self.namespace
+        return f"acs:mns:{where.region}:{where.account_id}:/topics/{self.topic_name}/subscriptions/{self.name}"
+
+
+def check_tag(tag: str, element: str) -> str:
+    """Return `tag`; raise InvalidArgument if it is longer than a tag may be, or no single line."""
+    if len(tag) > limits.TAG_LENGTH:
+        raise errors.InvalidArgument(f"The length of {element} should between 0 and {limits.TAG_LENGTH}.")
+    if not tag.isprintable():
+        raise errors.InvalidArgument(f"The value of {element} should have printable characters only.")
+    return tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of a list of subscriptions, ascending by name."""
+
+    subscriptions: tuple[Subscription, ...]
+    marker: str | None  # the last name of this page when more follow
