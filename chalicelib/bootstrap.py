@@ -10,16 +10,37 @@ from typing import Any
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
 from chalicelib.api import door, operations, waiting
-from chalicelib.broker import accounts, identities, messages, ports, queues, upkeep
-from chalicelib.model import queue
+from chalicelib.broker import (
+    accounts,
+    deliveries,
+    identities,
+    messages,
+    ports,
+    publications,
+    queues,
+    subscriptions,
+    topics,
+    upkeep,
+)
+from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
+from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
+from chalicelib.push import queue as queue_channel
 from chalicelib.storage import accounts as account_table
-from chalicelib.storage import batches, client, errors
+from chalicelib.storage import batches, client, errors, resources
+from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
+from chalicelib.storage import publications as publication_table
 from chalicelib.storage import queues as queue_table
+from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
+from chalicelib.storage import topics as topic_table
+from chalicelib.wire import notifications
 
 _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
+
+_Records = Iterable[Mapping[str, Any]]  # of a table's stream, as Lambda receives them
+Services = Callable[[str], Any]  # the client of another AWS service, such as "ses", by boto3's name for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +54,21 @@ class Application:
     release: upkeep.Release
     count: upkeep.Count
     purge: upkeep.Purge
+    fan_out: publications.FanOut
+    deliver: deliveries.Deliver
+    redeliver: deliveries.Redeliver
+    log: deliveries.Log
     forget: Callable[[], None]  # what is known of an engine that lost a transaction
-    read_changes: Callable[[Iterable[Mapping[str, Any]]], Iterable[ports.Change]]
-    read_deletions: Callable[[Iterable[Mapping[str, Any]]], Iterable[tuple[str, queue.Queue]]]
+    read_changes: Callable[[_Records], Iterable[ports.Change]]
+    read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
+    read_topic_deletions: Callable[[_Records], Iterable[tuple[str, tuple[account.Namespace, topic.Topic]]]]
+    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication]]]
+    read_publication_changes: Callable[[_Records], Iterable[ports.Change]]
+    read_deliveries: Callable[[_Records], Iterable[delivery.Delivery]]
+    close: Callable[[], None]  # end what runs in threads
 
 
-def build(
+def build(  # noqa: PLR0913  # a composition root is handed every collaborator that can be another
     settings: configuration.Settings,
     *,
     engine: client.Client,
@@ -48,6 +78,9 @@ def build(
     fan: client.Fan = client.one_by_one,
     waiter: waiting.Waiter | None = None,
     settle: Callable[[], None] = lambda: None,
+    services: Services | None = None,
+    public_url: Callable[[], str] | None = None,
+    pushes: ports.Lanes | None = None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -60,13 +93,21 @@ def build(
         fan: how independent calls of the engine are made.
         waiter: how a thread waits for a long poll.
         settle: brings counts up to date, where that can be had at once.
+        services: gives the clients of SES and SNS; boto3's unless handed in.
+        public_url: where receivers of pushes reach this server; as the settings say unless handed in.
+        pushes: in which pushes are made; threads unless handed in.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
     gate = errors.Gate(engine)
     batch = batches.Batches(gate=gate, clock=clock)
     prefix = settings.table_prefix
-    queue_store = queue_table.Queues(gate=gate, prefix=prefix)
+    resource_store = resources.Resources(gate=gate, prefix=prefix)
+    queue_store = queue_table.Queues(resources=resource_store)
+    topic_store = topic_table.Topics(resources=resource_store)
+    subscription_store = subscription_table.Subscriptions(resources=resource_store)
+    publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
+    delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
@@ -74,18 +115,52 @@ def build(
     queue_verbs = queues.Queues(
         store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards, settle=settle
     )
+    topic_verbs = topics.Topics(
+        store=topic_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.topic_shards, settle=settle
+    )
+    subscription_verbs = subscriptions.Subscriptions(
+        topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
+    )
     verbs = operations.Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
             queues=queue_verbs, store=message_store, clock=clock, ids=ids, longest_wait=settings.longest_wait
         ),
+        topics=topic_verbs,
+        subscriptions=subscription_verbs,
+        publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
         accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
         identities=identities.Identities(store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock),
+    )
+    machine = clocks.SystemClock()
+    pushes = pushes or lanes.Lanes(clock=machine)
+    channels = _channels(
+        settings,
+        signer=signing.Signer(verbs.identities.certificate),
+        queue=queue_channel.QueueChannel(
+            find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
+        ),
+        public_url=public_url or (lambda: settings.public_url),
+        services=services or _aws,
+        machine=machine,
+        ids=ids,
+    )
+    deliver = deliveries.Deliver(
+        subscriptions=subscription_verbs,
+        publications=publication_store,
+        deliveries=delivery_store,
+        channels=channels,
+        dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
+        lanes=pushes,
+        clock=clock,
+        ids=ids,
     )
 
     def forget() -> None:
         queue_verbs.forget()
-        queue_store.forget()
+        topic_verbs.forget()
+        subscription_verbs.forget()
+        resource_store.forget()
 
     return Application(
         settings=settings,
@@ -101,11 +176,68 @@ def build(
         verbs=verbs,
         release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
-        purge=upkeep.Purge(messages=message_store, tallies=tally_store, clock=clock),
+        purge=upkeep.Purge(messages=message_store, subscriptions=subscription_store, tallies=tally_store, clock=clock),
+        fan_out=publications.FanOut(
+            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+        ),
+        deliver=deliver,
+        redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),
+        log=deliveries.Log(topics=topic_store, subscriptions=subscription_store, deliveries=delivery_store),
         forget=forget,
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,
+        read_topic_deletions=topic_table.read_deletions,
+        read_publications=publication_table.read_new,
+        read_publication_changes=publication_table.read_changes,
+        read_deliveries=delivery_table.read_new,
+        close=getattr(pushes, "close", lambda: None),
     )
+
+
+def _channels(
+    settings: configuration.Settings,
+    *,
+    signer: signing.Signer,
+    queue: ports.Channel,
+    public_url: Callable[[], str],
+    services: Services,
+    machine: ports.Clock,
+    ids: ports.Ids,
+) -> dict[endpoint.Kind, ports.Channel]:
+    """The table of channels: how each kind of endpoint is reached."""
+
+    def render(of: publication.Notification, to: endpoint.Http) -> notifications.Push:
+        now = machine.now()
+        return notifications.push(
+            of,
+            to,
+            request_id=ids.request_id(now),
+            now=now,
+            certificate_url=public_url() + certificate.PATH,
+            sign=signer.sign,
+        )
+
+    post = mail.by_smtp(settings.smtp_url) if settings.smtp_url else mail.by_ses(lambda: services("ses"))
+    return {
+        endpoint.Kind.HTTP: http.HttpChannel(
+            guard=addresses.Guard(settings.push_allow), render=render, clock=machine, ca_file=settings.push_ca_file
+        ),
+        endpoint.Kind.QUEUE: queue,
+        endpoint.Kind.MAIL: mail.MailChannel(post=post, sender=settings.mail_sender),
+        endpoint.Kind.SMS: sms.SmsChannel(client=lambda: services("sns")),
+        endpoint.Kind.MOBILE: mobile.MobileChannel(client=lambda: services("sns")),
+    }
+
+
+@functools.cache
+def _aws(service: str) -> Any:
+    """A client of an AWS service, made when it is first needed."""
+    import boto3  # noqa: PLC0415  # slow to import, and not needed where clients are handed in
+    from botocore.config import Config  # noqa: PLC0415  # the same
+
+    limit = limits.PUSH_SECONDS
+    config = Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=limit, read_timeout=limit)
+    return boto3.client(service, config=config)
 
 
 _installed: list[Application] = []

@@ -21,13 +21,25 @@ class Settings:
     explain_signatures: bool = False  # OPENMNS_EXPLAIN_SIGNATURES: answer with the string to sign; local use only
     inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload
     queue_shards: int = limits.QUEUE_SHARDS.default  # OPENMNS_QUEUE_SHARDS: of new queues
+    topic_shards: int = limits.TOPIC_SHARDS.default  # OPENMNS_TOPIC_SHARDS: of new topics
+    public_url: str = "http://localhost"  # OPENMNS_PUBLIC_URL: where receivers of pushes find the certificate
+    push_allow: str = ""  # OPENMNS_PUSH_ALLOW: networks that pushes may reach though they are not public
+    push_ca_file: str = ""  # OPENMNS_PUSH_CA_FILE: certificates to trust besides the machine's
+    mail_sender: str = "openmns@localhost"  # OPENMNS_MAIL_SENDER: whom mails come from whose message names nobody
+    smtp_url: str = ""  # OPENMNS_SMTP_URL: smtp://[user:password@]host[:port] or smtps://; empty: SES
+    push_patience: float = limits.DELIVER_SECONDS  # OPENMNS_PUSH_PATIENCE: seconds that a function waits for pushes
     messages_stream_arn: str = _PLACEHOLDER_ARN.format(table="messages")  # OPENMNS_MESSAGES_STREAM_ARN
+    publications_stream_arn: str = _PLACEHOLDER_ARN.format(table="publications")  # OPENMNS_PUBLICATIONS_STREAM_ARN
+    deliveries_stream_arn: str = _PLACEHOLDER_ARN.format(table="deliveries")  # OPENMNS_DELIVERIES_STREAM_ARN
     resources_stream_arn: str = _PLACEHOLDER_ARN.format(table="resources")  # OPENMNS_RESOURCES_STREAM_ARN
 
     def __post_init__(self) -> None:
-        shards = limits.QUEUE_SHARDS
-        if not shards.low <= self.queue_shards <= shards.high:
-            raise ValueError(f"OPENMNS_QUEUE_SHARDS should be {shards.low} to {shards.high}, not {self.queue_shards}")
+        for name, given, shards in (
+            ("QUEUE", self.queue_shards, limits.QUEUE_SHARDS),
+            ("TOPIC", self.topic_shards, limits.TOPIC_SHARDS),
+        ):
+            if not shards.low <= given <= shards.high:
+                raise ValueError(f"OPENMNS_{name}_SHARDS should be {shards.low} to {shards.high}, not {given}")
         if not 0 <= self.longest_wait <= limits.WAIT_SECONDS.high:
             raise ValueError(f"OPENMNS_LONGEST_WAIT should be 0 to {limits.WAIT_SECONDS.high}, not {self.longest_wait}")
 

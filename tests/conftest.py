@@ -9,7 +9,20 @@ from typing import Any
 import pytest
 
 from chalicelib import clock as clocks
-from chalicelib.storage import accounts, batches, errors, identities, messages, queues, tallies
+from chalicelib.storage import (
+    accounts,
+    batches,
+    deliveries,
+    errors,
+    identities,
+    messages,
+    publications,
+    queues,
+    resources,
+    subscriptions,
+    tallies,
+    topics,
+)
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
 
@@ -87,6 +100,10 @@ class Stores:
 
     queues: queues.Queues
     messages: messages.Messages
+    topics: topics.Topics
+    subscriptions: subscriptions.Subscriptions
+    publications: publications.Publications
+    deliveries: deliveries.Deliveries
     tallies: tallies.Tallies
     identities: identities.Identities
     accounts: accounts.Accounts
@@ -134,8 +151,13 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
     recorder = Recorder(engine)
     gate = errors.Gate(recorder)
     batch = batches.Batches(gate=gate, clock=clock)
+    resource = resources.Resources(gate=gate, prefix=prefix)
     return Stores(
-        queues=queues.Queues(gate=gate, prefix=prefix),
+        queues=queues.Queues(resources=resource),
+        topics=topics.Topics(resources=resource),
+        subscriptions=subscriptions.Subscriptions(resources=resource),
+        publications=publications.Publications(gate=gate, batches=batch, prefix=prefix),
+        deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
             gate=gate, batches=batch, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
         ),

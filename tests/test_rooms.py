@@ -43,8 +43,12 @@ def test_only_the_clock_knows_the_time_and_makes_random_things():
     }
 
 
-def test_only_bootstrap_and_storage_know_the_aws_client():
-    assert users(SOURCES, "boto3", "botocore") == {"chalicelib/bootstrap.py", "chalicelib/storage/errors.py"}
+def test_only_bootstrap_storage_and_the_channels_of_other_services_know_the_aws_client():
+    assert users(SOURCES, "boto3", "botocore") == {
+        "chalicelib/bootstrap.py",
+        "chalicelib/storage/errors.py",
+        *(f"chalicelib/push/{channel}.py" for channel in ("mail", "mobile", "sms")),
+    }
 
 
 def test_only_the_app_and_its_doors_know_chalice():

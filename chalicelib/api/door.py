@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from chalicelib import telemetry
 from chalicelib.api import operations, table, waiting
 from chalicelib.broker import ports
-from chalicelib.model import account, errors, limits
+from chalicelib.model import account, certificate, errors, limits
 from chalicelib.wire import endpoint, http, signatures
 from chalicelib.wire import errors as wire_errors
 
@@ -106,9 +106,19 @@ class Door:
             return http.Response(
                 status=200, headers={"Content-Type": http.JSON}, body=json.dumps({"status": "ok"}).encode()
             )
+        if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
+            return self._certificate()
         operation, path = self._router.find(request)
         namespace = self._authenticate(request)
         return operation.run(operations.Call(request=request, namespace=namespace, verbs=self._verbs, path=path))
+
+    def _certificate(self) -> http.Response:
+        """What receivers of pushes check the signature with; public."""
+        found = self._verbs.identities.certificate()
+        if found is None:
+            raise errors.InvalidRequestURL("No certificate has been set up.")
+        headers = {"Content-Type": "application/x-pem-file"}
+        return http.Response(status=200, headers=headers, body=found.certificate_pem.encode())
 
     def _authenticate(self, request: http.Request) -> account.Namespace:
         """Who calls, in the order of checks of section 3.3 of the protocol document."""

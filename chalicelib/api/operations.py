@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib import parse
 
-from chalicelib.broker import accounts, identities, messages, queues
+from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, topics
 from chalicelib.model import account, errors
 from chalicelib.wire import http
 
@@ -21,6 +21,9 @@ class Verbs:
 
     queues: queues.Queues
     messages: messages.Messages
+    topics: topics.Topics
+    subscriptions: subscriptions.Subscriptions
+    publications: publications.Publications
     accounts: accounts.Accounts
     identities: identities.Identities
 

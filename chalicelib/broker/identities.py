@@ -1,11 +1,12 @@
-"""Who is asking."""
+"""Who is asking, and by what the answerer is known."""
 
 from chalicelib.broker import cache, ports
 from chalicelib.model import account, errors
+from chalicelib.model import certificate as certificates
 
 
 class Identities:
-    """Look up access keys."""
+    """Look up access keys, and the deployment's certificate."""
 
     def __init__(self, *, store: ports.Identities, clock: ports.Clock) -> None:
         self._store = store
@@ -26,3 +27,11 @@ class Identities:
         """Store a key, in place of one with its id."""
         self._store.put_key(key)
         self._known.forget(key.access_key_id)
+
+    def certificate(self) -> certificates.Certificate | None:
+        """The certificate that pushes are signed with; None: none has been set up."""
+        return self._store.certificate()
+
+    def set_certificate(self, new: certificates.Certificate) -> None:
+        """Set up the certificate."""
+        self._store.put_certificate(new)

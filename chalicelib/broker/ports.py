@@ -4,11 +4,25 @@ Each port has two sides: `storage` (on every engine) and the in-memory store of 
 machine and the tests' hand-moved clock for time. Moments are milliseconds since the epoch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
-from chalicelib.model import account, errors, message, queue, receipt
+from chalicelib.model import (
+    account,
+    delivery,
+    errors,
+    message,
+    publication,
+    queue,
+    receipt,
+    subscription,
+    topic,
+)
+from chalicelib.model import certificate as certificates
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Clock(Protocol):
@@ -31,7 +45,7 @@ class Ids(Protocol):
         """The id of a request."""
 
     def queue_id(self) -> str:
-        """The id of a queue."""
+        """The id of a queue, a topic or a subscription."""
 
     def stamp(self) -> str:
         """The stamp of a claim."""
@@ -67,6 +81,41 @@ class Change:
     sequence: str  # decimal digits, rising within a partition
     before: message.State | None  # None: the message is new
     after: message.State | None  # None: the message is gone
+
+
+PublicationKey: TypeAlias = tuple[str, int, str]  # topic id, shard, message id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """What is due of the deliveries."""
+
+    deliveries: tuple[delivery.Delivery, ...]  # earliest first
+    next_due: int | None  # when the next one is due; not after now: more are due already
+
+
+class Fan(Protocol):
+    """How independent calls are made: one after the other, or side by side."""
+
+    def __call__(self, call: Callable[[T], R], arguments: Sequence[T], /) -> Iterable[R]:
+        """The results of `call` on each of `arguments`, in their order."""
+
+
+class Lanes(Protocol):
+    """Pushes on their way, in lanes by endpoint, so that none holds up the others."""
+
+    def submit(self, lane: str, call: Callable[[], None]) -> bool:
+        """Have `call` made, in this thread or another; False: the lane is full, and it is not made."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until all is done, at most `seconds`; whether it is."""
+
+
+class Channel(Protocol):
+    """A way to one kind of endpoint."""
+
+    def push(self, notification: publication.Notification) -> delivery.Outcome:
+        """Hand a message to the subscription's endpoint, within the time that an endpoint has."""
 
 
 class Queues(Protocol):
@@ -109,6 +158,9 @@ class Messages(Protocol):
     def put(self, of: queue.Queue, new: message.Message) -> None:
         """Store a message; raises errors.TooManyRequests if its shard takes no more at the moment."""
 
+    def put_once(self, of: queue.Queue, new: message.Message) -> bool:
+        """Store a message unless there is one with its id; whether it was stored."""
+
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """Store messages and return the ids of those that could not be stored."""
 
@@ -131,6 +183,88 @@ class Messages(Protocol):
         """Delete some messages of a partition, whatever their state; False: there were none."""
 
 
+class Topics(Protocol):
+    """Topics by namespace and name."""
+
+    def get(self, namespace: account.Namespace, name: str) -> topic.Topic | None:
+        """The topic as it is now."""
+
+    def create(self, namespace: account.Namespace, new: topic.Topic) -> topic.Topic | None:
+        """Store `new` and return None; if the name is taken, store nothing and return the topic that has it."""
+
+    def change(
+        self, namespace: account.Namespace, name: str, change: topic.TopicChange, modified_at: int
+    ) -> topic.Topic | None:
+        """Change the attributes named and return the topic; None: there is no such topic."""
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        """Delete the topic; its subscriptions are purged later. False: there is no such topic."""
+
+    def list(self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int) -> topic.Page:
+        """Up to `limit` topics whose names begin with `prefix` and come after the name `after`, ascending."""
+
+    def count(self, namespace: account.Namespace) -> int:
+        """How many topics the namespace has."""
+
+    def everywhere(self) -> Iterator[tuple[account.Namespace, topic.Topic]]:
+        """All topics of all namespaces."""
+
+
+class Subscriptions(Protocol):
+    """Subscriptions by namespace, id of the topic, and name."""
+
+    def get(self, namespace: account.Namespace, topic_id: str, name: str) -> subscription.Subscription | None:
+        """The subscription as it is now."""
+
+    def create(self, new: subscription.Subscription) -> subscription.Subscription | None:
+        """Store `new` and return None; if the name is taken, store nothing and return the one that has it."""
+
+    def change(
+        self, of: subscription.Subscription, change: subscription.SubscriptionChange, modified_at: int
+    ) -> subscription.Subscription | None:
+        """Change the attributes named and return the subscription; None: it is no more."""
+
+    def delete(self, namespace: account.Namespace, topic_id: str, name: str) -> bool:
+        """Delete the subscription; False: there is none."""
+
+    def list(
+        self, namespace: account.Namespace, topic_id: str, *, prefix: str, after: str | None, limit: int
+    ) -> subscription.Page:
+        """Up to `limit` subscriptions whose names begin with `prefix` and come after the name `after`, ascending."""
+
+    def all(self, namespace: account.Namespace, topic_id: str) -> tuple[subscription.Subscription, ...]:
+        """All subscriptions of a topic, as they are now."""
+
+    def purge(self, namespace: account.Namespace, of: topic.Topic) -> None:
+        """Delete all subscriptions of a topic."""
+
+
+class Publications(Protocol):
+    """The messages of topics."""
+
+    def put(self, new: publication.Publication) -> None:
+        """Store a message; raises errors.TooManyRequests if its shard takes no more at the moment."""
+
+    def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
+        """Those of these messages that are still held."""
+
+
+class Deliveries(Protocol):
+    """Messages on their way to push endpoints, and the log of them; `model.delivery` tells how one lives."""
+
+    def put(self, new: delivery.Delivery) -> bool:
+        """Store a delivery unless it is there already; whether it was stored."""
+
+    def record(self, before: delivery.Delivery, after: delivery.Delivery) -> bool:
+        """Store what became of a pending delivery; False: somebody else recorded its newest attempt before."""
+
+    def due(self, now: int, *, limit: int) -> Due:
+        """Pending deliveries that are due, some of them if there are many more than `limit`."""
+
+    def newest(self, subscription_id: str, *, limit: int) -> Sequence[delivery.Delivery]:
+        """The `limit` newest deliveries of a subscription that are still kept, and maybe others, in any order."""
+
+
 class Tallies(Protocol):
     """How many messages each partition holds, kept from the stream of changes."""
 
@@ -145,13 +279,19 @@ class Tallies(Protocol):
 
 
 class Identities(Protocol):
-    """Access keys."""
+    """Access keys, and the certificate of the deployment."""
 
     def key(self, access_key_id: str) -> account.AccessKey | None:
         """The key with this id."""
 
     def put_key(self, key: account.AccessKey) -> None:
         """Store a key, in place of one with its id."""
+
+    def certificate(self) -> certificates.Certificate | None:
+        """The certificate that pushes are signed with, and its key."""
+
+    def put_certificate(self, new: certificates.Certificate) -> None:
+        """Store the certificate."""
 
 
 class Accounts(Protocol):

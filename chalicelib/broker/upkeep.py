@@ -1,4 +1,4 @@
-"""What goes on behind the requests: releasing what is due, counting, emptying deleted queues.
+"""What goes on behind the requests: releasing what is due, counting, emptying deleted queues and topics.
 
 Each of these may run twice or late without harm: receives release what is due by themselves, counts remember how far
 they came, and a purge only takes what is still there.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from chalicelib.broker import ports
-from chalicelib.model import limits, message, queue
+from chalicelib.model import account, limits, message, queue, topic
 
 _ONE = {
     message.State.ACTIVE: queue.Counts(active=1),
@@ -74,10 +74,18 @@ class Count:
 
 
 class Purge:
-    """Empty deleted queues."""
+    """Empty deleted queues and topics."""
 
-    def __init__(self, *, messages: ports.Messages, tallies: ports.Tallies, clock: ports.Clock) -> None:
+    def __init__(
+        self,
+        *,
+        messages: ports.Messages,
+        subscriptions: ports.Subscriptions,
+        tallies: ports.Tallies,
+        clock: ports.Clock,
+    ) -> None:
         self._messages = messages
+        self._subscriptions = subscriptions
         self._tallies = tallies
         self._clock = clock
 
@@ -91,6 +99,12 @@ class Purge:
                     return False
             self._tallies.retire(partition, now=self._clock.now())
         return True
+
+    def run_topic(self, namespace: account.Namespace, deleted: topic.Topic) -> None:
+        """Delete the subscriptions of a deleted topic; its messages end with their time to live."""
+        self._subscriptions.purge(namespace, deleted)
+        for partition in deleted.partitions:
+            self._tallies.retire(partition, now=self._clock.now())
 
 
 def _delta(change: ports.Change) -> queue.Counts:

@@ -176,14 +176,20 @@ def check_batch_count(count: int, element: str) -> None:
 
 
 def accept(draft: Draft, to: queue.Queue, *, message_id: str, shard: int, stamp: str, now: int) -> Message:
-    """The message that `draft` becomes in a queue at `now` (ms).
-
-    Delay and retention are fixed here: a later change of the queue's attributes does not touch the message.
+    """The message that `draft` becomes in a queue at `now` (ms), see `place`.
 
     Raises:
         errors.InvalidArgument: the message is larger than the queue takes.
     """
     check_size(draft, to.attributes.maximum_message_size)
+    return place(draft, to, message_id=message_id, shard=shard, stamp=stamp, now=now)
+
+
+def place(draft: Draft, to: queue.Queue, *, message_id: str, shard: int, stamp: str, now: int) -> Message:
+    """The message that `draft` becomes in a queue at `now` (ms), whatever its size.
+
+    Delay and retention are fixed here: a later change of the queue's attributes does not touch the message.
+    """
     delay = to.attributes.delay_seconds if draft.delay_seconds is None else draft.delay_seconds
     return Message(
         message_id=message_id,

@@ -1,7 +1,10 @@
-"""Access keys in the table `identities`, one item each: `key#access key id`."""
+"""Who is who, in the table `identities`: `key#access key id` is an access key, `certificate` the deployment's own."""
 
 from chalicelib.model import account
+from chalicelib.model import certificate as certificates
 from chalicelib.storage import errors, items, schema
+
+_CERTIFICATE = "certificate"
 
 
 class Identities:
@@ -34,3 +37,15 @@ class Identities:
                 "enabled": {"BOOL": key.enabled},
             },
         )
+
+    def certificate(self) -> certificates.Certificate | None:
+        item = self._gate.get_item(
+            TableName=self._table, Key={"pk": items.text(_CERTIFICATE)}, ConsistentRead=True
+        ).get("Item")
+        if item is None:
+            return None
+        return certificates.Certificate(key_pem=item["key"]["S"], certificate_pem=item["certificate"]["S"])
+
+    def put_certificate(self, new: certificates.Certificate) -> None:
+        item = {"key": items.text(new.key_pem), "certificate": items.text(new.certificate_pem)}
+        self._gate.put_item(TableName=self._table, Item={"pk": items.text(_CERTIFICATE)} | item)

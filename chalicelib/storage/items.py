@@ -18,6 +18,11 @@ def number(value: int) -> dict[str, str]:
     return {"N": str(value)}
 
 
+def scalar(value: int) -> dict[str, Any]:
+    """A number attribute, or a truth value for a bool."""
+    return {"BOOL": value} if isinstance(value, bool) else number(value)
+
+
 def integer(item: client.Item, name: str) -> int:
     """The whole number in an attribute."""
     return int(item[name]["N"])

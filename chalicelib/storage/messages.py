@@ -68,6 +68,16 @@ class Messages:
             self._gate.put_item(TableName=self._bodies, Item=body)
         self._gate.put_item(TableName=self._table, Item=state)
 
+    def put_once(self, of: queue.Queue, new: message.Message) -> bool:
+        state, body = self._encode(of, new)
+        if body is not None:
+            self._gate.put_item(TableName=self._bodies, Item=body)
+        try:
+            self._gate.put_item(TableName=self._table, Item=state, ConditionExpression="attribute_not_exists(pk)")
+        except errors.ConditionFailed:
+            return False
+        return True
+
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         encoded = [self._encode(of, item) for item in new]
         bodies = [body for _, body in encoded if body is not None]

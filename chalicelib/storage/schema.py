@@ -16,12 +16,22 @@ class LocalIndex:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GlobalIndex:
+    """A keys-only global secondary index: read eventually consistently, and sparse as well."""
+
+    name: str
+    partition: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table; its full name has the deployment's prefix before `name`."""
 
     name: str
     sorted: bool  # whether it has a sort key
     indexes: tuple[LocalIndex, ...] = ()
+    global_indexes: tuple[GlobalIndex, ...] = ()
     ttl: str | None = None  # the attribute that says, in seconds, when an item may be swept
     stream: bool = False  # whether changes are streamed, with both images
 
@@ -35,9 +45,7 @@ class Table:
             "TableName": prefix + self.name,
             "BillingMode": "PAY_PER_REQUEST",
             "KeySchema": key_schema,
-            "AttributeDefinitions": [
-                {"AttributeName": key, "AttributeType": "S"} for key in [*keys, *(index.key for index in self.indexes)]
-            ],
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in self._keys(keys)],
         }
         if self.indexes:
             arguments["LocalSecondaryIndexes"] = [
@@ -48,18 +56,38 @@ class Table:
                 }
                 for index in self.indexes
             ]
+        if self.global_indexes:
+            arguments["GlobalSecondaryIndexes"] = [
+                {
+                    "IndexName": index.name,
+                    "KeySchema": [
+                        {"AttributeName": index.partition, "KeyType": "HASH"},
+                        {"AttributeName": index.key, "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+                for index in self.global_indexes
+            ]
         if self.stream:
             arguments["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
         return arguments
 
+    def _keys(self, own: list[str]) -> list[str]:
+        """Every attribute that is part of a key of the table or of an index."""
+        local = [index.key for index in self.indexes]
+        return [*own, *local, *(key for index in self.global_indexes for key in (index.partition, index.key))]
+
 
 READY = LocalIndex(name="ready", key="ready_key")  # Active messages, best first
 TIMER = LocalIndex(name="timer", key="timer_key")  # waiting messages, earliest first
+DUE = GlobalIndex(name="due", partition="due_shard", key="due_key")  # pending deliveries, earliest first
 
 RESOURCES = Table(name="resources", sorted=True, stream=True)
 MESSAGES = Table(name="messages", sorted=True, indexes=(READY, TIMER), ttl="ttl", stream=True)
 BODIES = Table(name="bodies", sorted=False, ttl="ttl")
+PUBLICATIONS = Table(name="publications", sorted=True, ttl="ttl", stream=True)
+DELIVERIES = Table(name="deliveries", sorted=True, global_indexes=(DUE,), ttl="ttl", stream=True)
 IDENTITIES = Table(name="identities", sorted=False, ttl="ttl")
 TALLIES = Table(name="tallies", sorted=False, ttl="ttl")
 
-TABLES = (RESOURCES, MESSAGES, BODIES, IDENTITIES, TALLIES)
+TABLES = (RESOURCES, MESSAGES, BODIES, PUBLICATIONS, DELIVERIES, IDENTITIES, TALLIES)

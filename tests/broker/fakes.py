@@ -1,10 +1,24 @@
 """Time and ids that a test hands in, and the verbs put together on the ports in memory."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chalicelib.broker import accounts, identities, messages, ports, queues, upkeep
-from chalicelib.model import account, message, queue
+from chalicelib.broker import (
+    accounts,
+    deliveries,
+    identities,
+    messages,
+    ports,
+    publications,
+    queues,
+    subscriptions,
+    topics,
+    upkeep,
+)
+from chalicelib.model import account, delivery, endpoint, message, publication, queue, subscription, topic
+from chalicelib.push import queue as queue_channel
+from chalicelib.storage import client
 from tests.broker import memory
 
 NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT
@@ -66,10 +80,48 @@ class Tables:
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
+    topics: memory.Topics = field(default_factory=memory.Topics)
+    subscriptions: memory.Subscriptions = field(default_factory=memory.Subscriptions)
+    publications: memory.Publications = field(default_factory=memory.Publications)
+    deliveries: memory.Deliveries = field(default_factory=memory.Deliveries)
     messages: memory.Messages = field(init=False)
 
     def __post_init__(self) -> None:
         self.messages = memory.Messages(stamps=self.ids)
+
+
+@dataclass
+class Lanes:
+    """Lanes in which a push is made at once; those in `full` take none."""
+
+    full: set[str] = field(default_factory=set)
+
+    def submit(self, lane: str, call: Callable[[], None]) -> bool:
+        if lane in self.full:
+            return False
+        call()
+        return True
+
+    def wait(self, seconds: float | None) -> bool:
+        return True
+
+
+@dataclass
+class Channel:
+    """A channel that notes what it is given, and answers what it is told to."""
+
+    clock: Clock
+    answers: list[str | Exception] = field(default_factory=list)  # in their order; then the last one for ever
+    pushed: list[publication.Notification] = field(default_factory=list)
+    takes_seconds: float = 0
+
+    def push(self, notification: publication.Notification) -> delivery.Outcome:
+        self.pushed.append(notification)
+        self.clock.advance(self.takes_seconds)
+        answer = "204" if not self.answers else self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return delivery.Outcome(status=answer, detail=f"was {answer}")
 
 
 class Process:
@@ -89,7 +141,54 @@ class Process:
         self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
         self.release = upkeep.Release(queues=shared, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
-        self.purge = upkeep.Purge(messages=self.tables.messages, tallies=self.tables.tallies, clock=self.clock)
+        self.purge = upkeep.Purge(
+            messages=self.tables.messages,
+            subscriptions=self.tables.subscriptions,
+            tallies=self.tables.tallies,
+            clock=self.clock,
+        )
+        self.topics = topics.Topics(
+            store=self.tables.topics, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+        )
+        self.subscriptions = subscriptions.Subscriptions(
+            topics=self.topics,
+            store=self.tables.subscriptions,
+            find_queue=self.queues.find,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.publications = publications.Publications(
+            topics=self.topics, store=self.tables.publications, clock=self.clock, ids=self.ids
+        )
+        self.channel, self.lanes = Channel(self.clock), Lanes()
+        channels: dict[endpoint.Kind, ports.Channel] = dict.fromkeys(endpoint.Kind, self.channel)
+        channels[endpoint.Kind.QUEUE] = queue_channel.QueueChannel(
+            find=self.queues.find,
+            messages=self.tables.messages,
+            render=lambda of: f"<{of.publication.draft.body}>",
+            clock=self.clock,
+        )
+        self.fan_out = publications.FanOut(
+            subscriptions=self.subscriptions,
+            deliveries=self.tables.deliveries,
+            channels=channels,
+            fan=client.one_by_one,
+            clock=self.clock,
+        )
+        self.deliver = deliveries.Deliver(
+            subscriptions=self.subscriptions,
+            publications=self.tables.publications,
+            deliveries=self.tables.deliveries,
+            channels=channels,
+            dead_letters=deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages),
+            lanes=self.lanes,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.redeliver = deliveries.Redeliver(deliver=self.deliver, clock=self.clock)
+        self.log = deliveries.Log(
+            topics=self.tables.topics, subscriptions=self.tables.subscriptions, deliveries=self.tables.deliveries
+        )
 
     def another(self) -> "Process":
         """Another process on the same tables."""
@@ -99,6 +198,25 @@ class Process:
         """A queue with these attributes."""
         made, _ = self.queues.create(HERE, name, queue.QueueChange(**attributes))
         return made
+
+    def create_topic(self, name: str = "news", **attributes: int | bool) -> topic.Topic:
+        """A topic with these attributes."""
+        made, _ = self.topics.create(HERE, name, topic.TopicChange(**attributes))
+        return made
+
+    def subscribe(self, name: str = "sub", to: str = "http://example.test/", **attributes) -> subscription.Subscription:
+        """A subscription to the topic `news`."""
+        wanted = subscription.SubscriptionAttributes(endpoint=to, **attributes)
+        made, _ = self.subscriptions.subscribe(HERE, "news", name, wanted)
+        return made
+
+    def publish(self, body: str = "x", **fields) -> publication.Publication:
+        """Publish to the topic `news`."""
+        return self.publications.publish(HERE, "news", publication.Draft(body=body, **fields))
+
+    def deliveries(self) -> list[delivery.Delivery]:
+        """All deliveries, in the order they were made."""
+        return list(self.tables.deliveries.stored.values())
 
     def send(self, body: str = "x", **fields: int | str | None) -> message.Sent:
         """Send to the queue `demo`."""

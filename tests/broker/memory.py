@@ -4,7 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.broker import ports
-from chalicelib.model import account, errors, message, queue, receipt
+from chalicelib.model import (
+    account,
+    delivery,
+    errors,
+    message,
+    publication,
+    queue,
+    receipt,
+    subscription,
+    topic,
+)
+from chalicelib.model import certificate as certificates
 
 
 @dataclass
@@ -77,6 +88,12 @@ class Messages:
         if partition in self.full:
             raise errors.TooManyRequests
         self._change(partition, None, new, waits=new.visible_at > new.enqueued_at)
+
+    def put_once(self, of: queue.Queue, new: message.Message) -> bool:
+        if new.message_id in self.stored.get(queue.partition(of.queue_id, new.shard), {}):
+            return False
+        self.put(of, new)
+        return True
 
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         failed = set()
@@ -211,12 +228,19 @@ class Identities:
     """The port `Identities`."""
 
     stored: dict[str, account.AccessKey] = field(default_factory=dict)
+    own: certificates.Certificate | None = None
 
     def key(self, access_key_id: str) -> account.AccessKey | None:
         return self.stored.get(access_key_id)
 
     def put_key(self, key: account.AccessKey) -> None:
         self.stored[key.access_key_id] = key
+
+    def certificate(self) -> certificates.Certificate | None:
+        return self.own
+
+    def put_certificate(self, new: certificates.Certificate) -> None:
+        self.own = new
 
 
 @dataclass
@@ -238,3 +262,147 @@ class Accounts:
 
     def open(self, namespace: account.Namespace, order_id: str) -> str:
         return self.orders.setdefault(namespace, order_id)
+
+
+@dataclass
+class Topics:
+    """The port `Topics`."""
+
+    stored: dict[tuple[account.Namespace, str], topic.Topic] = field(default_factory=dict)
+
+    def get(self, namespace: account.Namespace, name: str) -> topic.Topic | None:
+        return self.stored.get((namespace, name))
+
+    def create(self, namespace: account.Namespace, new: topic.Topic) -> topic.Topic | None:
+        existing = self.stored.get((namespace, new.name))
+        if existing is None:
+            self.stored[namespace, new.name] = new
+        return existing
+
+    def change(
+        self, namespace: account.Namespace, name: str, change: topic.TopicChange, modified_at: int
+    ) -> topic.Topic | None:
+        existing = self.get(namespace, name)
+        if existing is None:
+            return None
+        changed = existing.evolve(attributes=existing.attributes.evolve(change), modified_at=modified_at)
+        self.stored[namespace, name] = changed
+        return changed
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        return self.stored.pop((namespace, name), None) is not None
+
+    def list(self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int) -> topic.Page:
+        names = sorted(
+            name
+            for where, name in self.stored
+            if where == namespace and name.startswith(prefix) and (after is None or name > after)
+        )
+        found = tuple(self.stored[namespace, name] for name in names[:limit])
+        return topic.Page(topics=found, marker=names[limit - 1] if len(names) > limit else None)
+
+    def count(self, namespace: account.Namespace) -> int:
+        return sum(where == namespace for where, _ in self.stored)
+
+    def everywhere(self) -> Iterator[tuple[account.Namespace, topic.Topic]]:
+        yield from [(namespace, item) for (namespace, _), item in self.stored.items()]
+
+
+@dataclass
+class Subscriptions:
+    """The port `Subscriptions`."""
+
+    stored: dict[tuple[account.Namespace, str, str], subscription.Subscription] = field(default_factory=dict)
+
+    def get(self, namespace: account.Namespace, topic_id: str, name: str) -> subscription.Subscription | None:
+        return self.stored.get((namespace, topic_id, name))
+
+    def create(self, new: subscription.Subscription) -> subscription.Subscription | None:
+        key = new.namespace, new.topic_id, new.name
+        existing = self.stored.get(key)
+        if existing is None:
+            self.stored[key] = new
+        return existing
+
+    def change(
+        self, of: subscription.Subscription, change: subscription.SubscriptionChange, modified_at: int
+    ) -> subscription.Subscription | None:
+        key = of.namespace, of.topic_id, of.name
+        existing = self.stored.get(key)
+        if existing is None:
+            return None
+        self.stored[key] = existing.evolve(attributes=existing.attributes.evolve(change), modified_at=modified_at)
+        return self.stored[key]
+
+    def delete(self, namespace: account.Namespace, topic_id: str, name: str) -> bool:
+        return self.stored.pop((namespace, topic_id, name), None) is not None
+
+    def list(
+        self, namespace: account.Namespace, topic_id: str, *, prefix: str, after: str | None, limit: int
+    ) -> subscription.Page:
+        found = [
+            item
+            for item in self.all(namespace, topic_id)
+            if item.name.startswith(prefix) and (after is None or item.name > after)
+        ]
+        marker = found[limit - 1].name if len(found) > limit else None
+        return subscription.Page(subscriptions=tuple(found[:limit]), marker=marker)
+
+    def all(self, namespace: account.Namespace, topic_id: str) -> tuple[subscription.Subscription, ...]:
+        return tuple(self.stored[key] for key in sorted(self.stored, key=str) if key[:2] == (namespace, topic_id))
+
+    def purge(self, namespace: account.Namespace, of: topic.Topic) -> None:
+        for item in self.all(namespace, of.topic_id):
+            self.delete(namespace, of.topic_id, item.name)
+
+
+@dataclass
+class Publications:
+    """The port `Publications`; `full` names the partitions that take no more at the moment."""
+
+    stored: dict[ports.PublicationKey, publication.Publication] = field(default_factory=dict)
+    full: set[str] = field(default_factory=set)
+
+    def put(self, new: publication.Publication) -> None:
+        if topic.partition(new.topic_id, new.shard) in self.full:
+            raise errors.TooManyRequests
+        self.stored[new.topic_id, new.shard, new.message_id] = new
+
+    def get_all(self, keys: Sequence[ports.PublicationKey]) -> Mapping[ports.PublicationKey, publication.Publication]:
+        return {key: self.stored[key] for key in keys if key in self.stored}
+
+
+@dataclass
+class Deliveries:
+    """The port `Deliveries`; while `is_full` it takes nothing."""
+
+    stored: dict[tuple[str, str], delivery.Delivery] = field(default_factory=dict)
+    is_full: bool = False
+
+    def put(self, new: delivery.Delivery) -> bool:
+        if self.is_full:
+            raise errors.TooManyRequests
+        key = new.subscription_id, new.message_id
+        return self.stored.setdefault(key, new) is new
+
+    def record(self, before: delivery.Delivery, after: delivery.Delivery) -> bool:
+        if self.is_full:
+            raise errors.TooManyRequests
+        key = before.subscription_id, before.message_id
+        now = self.stored[key]
+        if now.state is not delivery.State.PENDING or len(now.attempts) != len(before.attempts):
+            return False
+        self.stored[key] = after
+        return True
+
+    def due(self, now: int, *, limit: int) -> ports.Due:
+        pending = sorted(
+            (item for item in self.stored.values() if item.due_at is not None), key=lambda item: item.due_at
+        )
+        due = [item for item in pending if item.due_at <= now][:limit]
+        rest = pending[len(due) :]
+        return ports.Due(deliveries=tuple(due), next_due=rest[0].due_at if rest else None)
+
+    def newest(self, subscription_id: str, *, limit: int) -> Sequence[delivery.Delivery]:
+        found = [item for item in self.stored.values() if item.subscription_id == subscription_id]
+        return sorted(found, key=lambda item: item.message_id, reverse=True)[:limit]

@@ -1,0 +1,124 @@
+"""Publications in the table `publications`, one item each: `topic_id#shard` · message id.
+
+An item holds all that the fan-out needs, so that its stream record is enough. It outlives its retention a little, for
+the deliveries that end with it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from chalicelib.broker import ports
+from chalicelib.model import account, message, publication, topic
+from chalicelib.storage import batches, client, errors, items, schema
+
+_SLACK_SECONDS = 3_600
+
+
+class Publications:
+    """The port `Publications` on DynamoDB."""
+
+    def __init__(self, *, gate: errors.Gate, batches: batches.Batches, prefix: str) -> None:
+        self._gate = gate
+        self._batches = batches
+        self._table = prefix + schema.PUBLICATIONS.name
+
+    def put(self, new: publication.Publication) -> None:
+        self._gate.put_item(TableName=self._table, Item=_encode(new))
+
+    def get_all(self, keys: Sequence[ports.PublicationKey]) -> Mapping[ports.PublicationKey, publication.Publication]:
+        found = self._batches.read(
+            self._table,
+            [{"pk": items.text(topic.partition(key[0], key[1])), "sk": items.text(key[2])} for key in keys],
+        )
+        decoded = [_decode(item) for item in found]
+        return {(item.topic_id, item.shard, item.message_id): item for item in decoded}
+
+
+def read_new(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, publication.Publication]]:
+    """The publications that records of the table's stream tell of, each with the record's sequence number."""
+    for record in records:
+        if record["eventName"] == "INSERT":
+            yield record["dynamodb"]["SequenceNumber"], _decode(record["dynamodb"]["NewImage"])
+
+
+def read_changes(records: Iterable[Mapping[str, Any]]) -> Iterator[ports.Change]:
+    """What records of the table's stream change in the number of publications held."""
+    for record in records:
+        change = record["dynamodb"]
+        yield ports.Change(
+            partition=change["Keys"]["pk"]["S"],
+            sequence=change["SequenceNumber"],
+            before=message.State.ACTIVE if change.get("OldImage") else None,
+            after=message.State.ACTIVE if change.get("NewImage") else None,
+        )
+
+
+def _encode(new: publication.Publication) -> client.Item:
+    draft = new.draft
+    item: client.Item = {
+        "pk": items.text(topic.partition(new.topic_id, new.shard)),
+        "sk": items.text(new.message_id),
+        "namespace": items.text(f"{new.namespace.account_id}#{new.namespace.region}"),
+        "topic": items.text(new.topic_name),
+        "published_at": items.number(new.published_at),
+        "expires_at": items.number(new.expires_at),
+        "logged": {"BOOL": new.logged},
+        "ttl": items.number(new.expires_at // 1000 + _SLACK_SECONDS),
+        "body": items.text(draft.body),
+    }
+    if draft.tag:
+        item["tag"] = items.text(draft.tag)
+    if draft.group_id is not None:
+        item["group_id"] = items.text(draft.group_id)
+    if draft.user_properties:
+        item["user"] = items.text(items.encode_properties(draft.user_properties))
+    if draft.system_properties:
+        item["system"] = items.text(items.encode_properties(draft.system_properties))
+    if draft.attributes != publication.Attributes():
+        item["attributes"] = items.text(json.dumps(dataclasses.asdict(draft.attributes), ensure_ascii=False))
+    return item
+
+
+def _decode(item: client.Item) -> publication.Publication:
+    topic_id, _, shard = item["pk"]["S"].rpartition("#")
+    account_id, _, region = item["namespace"]["S"].partition("#")
+    return publication.Publication(
+        message_id=item["sk"]["S"],
+        namespace=account.Namespace(account_id=account_id, region=region),
+        topic_id=topic_id,
+        topic_name=item["topic"]["S"],
+        shard=int(shard),
+        published_at=items.integer(item, "published_at"),
+        expires_at=items.integer(item, "expires_at"),
+        logged=item["logged"]["BOOL"],
+        draft=publication.Draft(
+            body=item["body"]["S"],
+            tag=item["tag"]["S"] if "tag" in item else "",
+            group_id=item["group_id"]["S"] if "group_id" in item else None,
+            user_properties=items.decode_properties(item, "user"),
+            system_properties=items.decode_properties(item, "system"),
+            attributes=_attributes(item),
+        ),
+    )
+
+
+def _attributes(item: client.Item) -> publication.Attributes:
+    if "attributes" not in item:
+        return publication.Attributes()
+    found = json.loads(item["attributes"]["S"])
+    return publication.Attributes(
+        mail=publication.MailAttributes(**found["mail"]) if found["mail"] else None,
+        sms=publication.SmsAttributes(**_tuples(found["sms"])) if found["sms"] else None,
+        push=publication.PushAttributes(**_tuples(found["push"])) if found["push"] else None,
+    )
+
+
+def _tuples(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _tuple(value) for name, value in members.items()}
+
+
+def _tuple(value: Any) -> Any:
+    """A value from JSON, its lists as tuples."""
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
