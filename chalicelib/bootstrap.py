@@ -162,6 +162,10 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscription_verbs.forget()
         resource_store.forget()
 
+    def close() -> None:
+        for part in (pushes, channels[endpoint.Kind.HTTP]):
+            getattr(part, "close", lambda: None)()
+
     return Application(
         settings=settings,
         clock=clock,
@@ -190,7 +194,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         read_publications=publication_table.read_new,
         read_publication_changes=publication_table.read_changes,
         read_deliveries=delivery_table.read_new,
-        close=getattr(pushes, "close", lambda: None),
+        close=close,
     )
 
 

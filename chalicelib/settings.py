@@ -27,7 +27,9 @@ class Settings:
     push_ca_file: str = ""  # OPENMNS_PUSH_CA_FILE: certificates to trust besides the machine's
     mail_sender: str = "openmns@localhost"  # OPENMNS_MAIL_SENDER: whom mails come from whose message names nobody
     smtp_url: str = ""  # OPENMNS_SMTP_URL: smtp://[user:password@]host[:port] or smtps://; empty: SES
-    push_patience: float = limits.DELIVER_SECONDS  # OPENMNS_PUSH_PATIENCE: seconds that a function waits for pushes
+    push_patience: float = float(
+        limits.DELIVER_SECONDS
+    )  # OPENMNS_PUSH_PATIENCE: seconds that a function waits for pushes
     messages_stream_arn: str = _PLACEHOLDER_ARN.format(table="messages")  # OPENMNS_MESSAGES_STREAM_ARN
     publications_stream_arn: str = _PLACEHOLDER_ARN.format(table="publications")  # OPENMNS_PUBLICATIONS_STREAM_ARN
     deliveries_stream_arn: str = _PLACEHOLDER_ARN.format(table="deliveries")  # OPENMNS_DELIVERIES_STREAM_ARN

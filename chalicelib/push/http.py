@@ -5,14 +5,12 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from chalicelib.broker import ports
 from chalicelib.model import delivery, endpoint, limits, publication
 from chalicelib.push import addresses
-
-_IDLE_PER_ADDRESS = 8
 
 
 class Request(Protocol):
@@ -37,7 +35,15 @@ Render = Callable[[publication.Notification, endpoint.Http], Request]
 class HttpChannel:
     """The port `Channel` to web servers."""
 
-    def __init__(self, *, guard: addresses.Guard, render: Render, clock: ports.Clock, ca_file: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        guard: addresses.Guard,
+        render: Render,
+        clock: ports.Clock,
+        ca_file: str = "",
+        seconds: float = limits.PUSH_SECONDS,
+    ) -> None:
         """Set up.
 
         Args:
@@ -45,11 +51,13 @@ class HttpChannel:
             render: makes the signed request of a notification.
             clock: the machine's, for the time that an endpoint has.
             ca_file: certificates to trust besides the machine's.
+            seconds: the time that an endpoint has to answer.
         """
         self._guard = guard
         self._render = render
         self._clock = clock
         self._ca_file = ca_file
+        self._seconds = seconds
         self._context: ssl.SSLContext | None = None
         self._idle: dict[tuple[str, Any], list[tuple[int, socket.socket]]] = {}
         self._lock = threading.Lock()
@@ -58,21 +66,28 @@ class HttpChannel:
         """Post the notification."""
         to = notification.subscription.attributes.target
         assert isinstance(to, endpoint.Http)  # noqa: S101  # the table of channels is by kind
-        deadline = self._clock.now() + limits.PUSH_SECONDS * 1000
+        deadline = self._clock.now() + round(self._seconds * 1000)
         try:
-            return self._post(to, self._render(notification, to), deadline)
+            candidates = self._guard.addresses(to.host, to.port)
+            return self._post(to, candidates, self._render(notification, to), deadline)
         except addresses.RefusedError as error:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail=str(error))
         except TimeoutError:
             return delivery.Outcome(
-                status=delivery.Status.CONNECT_TIMEOUT, detail=f"no answer within {limits.PUSH_SECONDS} s"
+                status=delivery.Status.CONNECT_TIMEOUT, detail=f"no answer within {self._seconds:g} s"
             )
         except (OSError, http.client.HTTPException) as error:
             detail = str(error) or type(error).__name__
             return delivery.Outcome(status=delivery.Status.CONNECT_FAILURE, detail=detail)
 
-    def _post(self, to: endpoint.Http, request: Request, deadline: int) -> delivery.Outcome:
-        candidates = self._guard.addresses(to.host, to.port)
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._sweep(0)
+
+    def _post(
+        self, to: endpoint.Http, candidates: Sequence[tuple[int, tuple[Any, ...]]], request: Request, deadline: int
+    ) -> delivery.Outcome:
+        """Post over a connection that was kept, or over a new one to the first address that takes it."""
         _, nearest = candidates[0]
         while (kept := self._pick_up(to, nearest)) is not None:
             with contextlib.suppress(ConnectionError, http.client.BadStatusLine):  # it was closed while it was kept
@@ -131,23 +146,30 @@ class HttpChannel:
                 over.close()
 
     def _pick_up(self, to: endpoint.Http, address: tuple[Any, ...]) -> socket.socket | None:
+        """A connection that is kept for this address."""
+        self._sweep(limits.PUSH_IDLE_SECONDS * 1000)
         with self._lock:
-            kept = self._idle.get((to.lane, address), [])
-            while kept:
-                since, connection = kept.pop()
-                if self._clock.now() - since < limits.PUSH_IDLE_SECONDS * 1000:
-                    return connection
-                connection.close()
-            self._idle.pop((to.lane, address), None)
-            return None
+            kept = self._idle.get((to.lane, address))
+            return kept.pop()[1] if kept else None
 
     def _put_down(self, to: endpoint.Http, address: tuple[Any, ...], connection: socket.socket) -> None:
+        """Keep a connection for the next push."""
         with self._lock:
             kept = self._idle.setdefault((to.lane, address), [])
-            if len(kept) < _IDLE_PER_ADDRESS:
+            if len(kept) < limits.PUSH_LANE:
                 kept.append((self._clock.now(), connection))
-            else:
-                connection.close()
+                return
+        connection.close()
+
+    def _sweep(self, age: int) -> None:
+        """Close what has been kept for `age` (ms), each list being oldest first."""
+        with self._lock:
+            before = self._clock.now() - age
+            for key, kept in list(self._idle.items()):
+                while kept and kept[0][0] <= before:
+                    kept.pop(0)[1].close()
+                if not kept:
+                    del self._idle[key]
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:

@@ -1,5 +1,7 @@
 """Section 24 of the protocol document: its requests, under the signatures it prints, and its answers.
 
+The examples of topics are in `test_topic_examples`.
+
 Ids and moments are handed in, so that answers are compared whole; receipt handles alone are the server's own form. The
 document folds its bodies; here they stand as they go over the wire.
 """
@@ -11,7 +13,7 @@ import pytest
 from chalicelib import bootstrap, settings
 from chalicelib.api import operations
 from chalicelib.model import account
-from chalicelib.wire import http, signatures
+from chalicelib.wire import http
 from infra.local import engine as engines
 from tests.api import signing
 from tests.broker import fakes
@@ -624,36 +626,6 @@ def test_24_20_delete_queue(server):
     for _ in range(2):  # the second time it is not there, which is no error
         assert server.ask("DELETE", "/queues/demo", "t74WZU4zITtz1W6T9qpwwfJgGoY=") == response(204)
     assert server.ask("GET", "/queues/demo", "GmYzt6kf2vuhReUb3LWsIwysEEA=").status == 404
-
-
-TOPIC = "/topics/demo-topic"
-SUBSCRIPTION = f"{TOPIC}/subscriptions/sub-http"
-BODY = "x"  # no signature covers it, but it comes with a Content-Type, and that is covered
-TOPICS = {
-    "24.21 CreateTopic": request("PUT", TOPIC, "+ixIZBJ91KEgjK6cc26Rayu6xRs=", body=BODY),
-    "24.22 SetTopicAttributes": request("PUT", f"{TOPIC}?metaoverride=true", "YdHXlznI2POb1d66FmIUjA4VIig=", body=BODY),
-    "24.23 GetTopicAttributes": request("GET", TOPIC, "MxhFqFB7kvYGwfsibtQsX5coLHg="),
-    "24.24 ListTopic": request("GET", "/topics", "JDADWJyoCEY824YPKlHyspE5maI=", headers={"x-mns-with-meta": "true"}),
-    "24.25 Subscribe, HTTP": request("PUT", SUBSCRIPTION, "GukZFQ/2navSL88dNpwELXYHGFE=", body=BODY),
-    "24.26 Subscribe, queue": request(
-        "PUT", f"{TOPIC}/subscriptions/sub-queue", "Kz6m+o0Zl6zPDn8+DD5qAfXB3Lk=", body=BODY
-    ),
-    "24.27 SetSubscriptionAttributes": request(
-        "PUT", f"{SUBSCRIPTION}?metaoverride=true", "w/4M16JzbVWppbvV9kE2DDazgiY=", body=BODY
-    ),
-    "24.28 GetSubscriptionAttributes": request("GET", SUBSCRIPTION, "2oBGaVnDo1nLCYXnWllUjgJKjR4="),
-    "24.29 ListSubscriptionByTopic": request(
-        "GET", f"{TOPIC}/subscriptions", "aeHbRBouO+Ha2+rsB02p4qBXiyY=", headers={"x-mns-ret-number": "10"}
-    ),
-    "24.30 and 24.31 PublishMessage": request("POST", f"{TOPIC}/messages", "+q8t4MTpxTI5VOqbAkZCDMfFW4E=", body=BODY),
-    "24.32 Unsubscribe": request("DELETE", SUBSCRIPTION, "sq7jUQmxypFBbkw/pxgkBXs21B8="),
-    "24.33 DeleteTopic": request("DELETE", TOPIC, "UivGeePBPWzv/Axfm9Qp8VhNZs4="),
-}
-
-
-@pytest.mark.parametrize("sent", TOPICS.values(), ids=TOPICS)
-def test_24_21_to_24_33_the_requests_for_topics_are_signed_rightly(sent):
-    assert signatures.verify(sent, signatures.read_authorization(sent), SECRET) is None
 
 
 def set_account(server):

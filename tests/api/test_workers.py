@@ -1,9 +1,13 @@
 """The functions that schedules and streams trigger, on events as Lambda sends them."""
 
+import dataclasses
+
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib.api import workers
-from chalicelib.model import account, limits, queue
+from chalicelib.model import account, certificate, limits, queue
+from chalicelib.wire import http
 from tests.api import signing
 from tests.api.signing import code, texts
 from tests.conftest import NOW
@@ -107,7 +111,7 @@ def test_a_purge_that_runs_out_of_time_asks_for_the_record_again(application, ca
             clock.advance(limits.PURGE_SECONDS)
             return True
 
-    slow = type(application.purge)(messages=Slow(), tallies=application.purge._tallies, clock=clock)
+    slow = type(application.purge)(messages=Slow(), subscriptions=None, tallies=application.purge._tallies, clock=clock)
     deleted = [item for _, item in application.read_deletions(found)]
     assert [type(item) for item in deleted] == [queue.Queue]
     assert slow.run(deleted[0]) is False
@@ -120,3 +124,80 @@ def test_other_changes_of_resources_purge_nothing(call, demo, engine, prefix):
     call("PUT", "/?accountmeta=true", body="<Account><LoggingBucket>b</LoggingBucket></Account>")
     workers.purge({"Records": records(engine, prefix + "resources")}, None)
     assert call("GET", "/queues/demo/messages").status == 200
+
+
+def publish(call, body: str = "x") -> None:
+    answer = call("POST", "/topics/news/messages", body=f"<Message><MessageBody>{body}</MessageBody></Message>")
+    assert answer.status == 201
+
+
+def subscribe(call, name: str, endpoint: str) -> None:
+    body = f"<Subscription><Endpoint>{endpoint}</Endpoint></Subscription>"
+    assert call("PUT", f"/topics/news/subscriptions/{name}", body=body).status == 201
+
+
+@pytest.fixture
+def news(call) -> None:
+    call("PUT", "/topics/news", body="<Topic/>")
+
+
+def test_what_is_published_is_in_the_queue_when_the_stream_has_told_of_it_and_only_once(
+    call, demo, news, engine, prefix
+):
+    subscribe(call, "sub", f"acs:mns:cn-hangzhou:{signing.ACCOUNT}:queues/demo")
+    publish(call)
+    publications = {"Records": records(engine, prefix + "publications")}
+    for _ in range(2):
+        assert workers.fan_out(publications, None) == {"batchItemFailures": []}
+    received = call("GET", "/queues/demo/messages?numOfMessages=16")
+    assert received.body.count(b"<MessageId>") == 1
+    assert b"&lt;Notification xmlns=" in received.body
+    assert texts(call("GET", "/topics/news"))["MessageCount"] == "1"
+
+
+def test_a_push_that_fails_is_made_again_when_it_is_due(application, call, news, engine, prefix, clock):
+    subscribe(call, "sub", "http://127.0.0.1:1/")  # which pushes may not reach unless settings allow it
+    publish(call)
+    workers.fan_out({"Records": records(engine, prefix + "publications")}, None)
+    assert workers.deliver({"Records": records(engine, prefix + "deliveries")}, None) == {"batchItemFailures": []}
+    [pending] = application.log.read(limit=10)
+    assert [(item.started_at, item.status) for item in pending.attempts] == [(NOW, "InvalidHost")]
+    assert workers.redeliver(schedule(seconds=0), None) == {"next_due": pending.due_at}
+    clock.advance(20)
+    workers.redeliver(schedule(seconds=0), None)
+    [pending] = application.log.read(limit=10)
+    assert [item.started_at for item in pending.attempts] == [NOW, NOW + 20_000]
+
+
+def test_a_record_that_could_not_be_brought_is_asked_for_again(application, call, news, engine, prefix):
+    for body in ("a", "b"):
+        publish(call, body)
+    told = records(engine, prefix + "publications")
+
+    class Full:
+        def run(self, new: list) -> frozenset[str]:
+            return frozenset({new[1].message_id})
+
+    bootstrap.install(dataclasses.replace(application, fan_out=Full()))
+    assert workers.fan_out({"Records": told}, None) == {
+        "batchItemFailures": [{"itemIdentifier": told[1]["dynamodb"]["SequenceNumber"]}]
+    }
+
+
+def test_a_deleted_topic_is_purged(call, news, engine, prefix):
+    subscribe(call, "sub", "http://example.test/")
+    call("DELETE", "/topics/news")
+    workers.purge({"Records": records(engine, prefix + "resources")}, None)
+    names = [
+        (record["eventName"], record["dynamodb"]["Keys"]["sk"]["S"][:2])
+        for record in records(engine, prefix + "resources")
+    ]
+    assert names[-1] == ("REMOVE", "S#")
+
+
+def test_the_certificate_is_served_to_everybody_once_there_is_one(application):
+    asked = http.Request(method="GET", path="/x509_public_certificate.pem")
+    assert application.door.run(asked).status == 400
+    application.verbs.identities.set_certificate(certificate.Certificate(key_pem="key", certificate_pem="public"))
+    answer = application.door.run(asked)
+    assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "application/x-pem-file", b"public")

@@ -20,8 +20,17 @@ def test_every_field_can_be_set_by_its_variable():
         "OPENMNS_EXPLAIN_SIGNATURES": "TRUE",
         "OPENMNS_INLINE_BYTES": "2048",
         "OPENMNS_QUEUE_SHARDS": "8",
+        "OPENMNS_TOPIC_SHARDS": "2",
+        "OPENMNS_PUBLIC_URL": "https://mns.example.test",
+        "OPENMNS_PUSH_ALLOW": "127.0.0.0/8",
+        "OPENMNS_PUSH_CA_FILE": "ca.pem",
+        "OPENMNS_MAIL_SENDER": "mns@example.test",
+        "OPENMNS_SMTP_URL": "smtp://mail.example.test",
+        "OPENMNS_PUSH_PATIENCE": "0.5",
         "OPENMNS_MESSAGES_STREAM_ARN": "arn:m",
         "OPENMNS_RESOURCES_STREAM_ARN": "arn:r",
+        "OPENMNS_PUBLICATIONS_STREAM_ARN": "arn:p",
+        "OPENMNS_DELIVERIES_STREAM_ARN": "arn:d",
     }
     assert settings.read(given) == settings.Settings(
         region="cn-beijing",
@@ -31,8 +40,17 @@ def test_every_field_can_be_set_by_its_variable():
         explain_signatures=True,
         inline_bytes=2048,
         queue_shards=8,
+        topic_shards=2,
+        public_url="https://mns.example.test",
+        push_allow="127.0.0.0/8",
+        push_ca_file="ca.pem",
+        mail_sender="mns@example.test",
+        smtp_url="smtp://mail.example.test",
+        push_patience=0.5,
         messages_stream_arn="arn:m",
         resources_stream_arn="arn:r",
+        publications_stream_arn="arn:p",
+        deliveries_stream_arn="arn:d",
     )
     assert set(given) == {f"OPENMNS_{field.name.upper()}" for field in dataclasses.fields(settings.Settings)}
 

@@ -1,0 +1,73 @@
+"""Lanes: nobody waits for a slow endpoint but those who want the same one."""
+
+import threading
+
+import pytest
+
+from chalicelib.clock import SystemClock
+from chalicelib.model import limits
+from chalicelib.push import lanes
+
+
+class Timer:
+    """A clock that each call moves by what the test says."""
+
+    def __init__(self):
+        self.moment = 0
+
+    def now(self):
+        return self.moment
+
+    def sleep(self, seconds):
+        self.moment += round(seconds * 1000)
+
+
+@pytest.fixture
+def made():
+    of = lanes.Lanes(clock=SystemClock(), workers=4)
+    yield of
+    of.close()
+
+
+def test_all_that_is_submitted_is_done(made):
+    done = []
+    for number in range(50):
+        assert made.submit(f"lane{number % 7}", lambda number=number: done.append(number))
+    assert made.wait(5)
+    assert sorted(done) == list(range(50))
+
+
+def test_a_call_that_fails_does_not_stop_its_lane(made):
+    done = []
+    made.submit("a", lambda: 1 / 0)
+    made.submit("a", lambda: done.append(1))
+    assert made.wait(5)
+    assert done == [1]
+
+
+def test_a_lane_has_some_under_way_and_a_bounded_number_waiting():
+    made = lanes.Lanes(clock=SystemClock(), workers=64)
+    gate = threading.Event()
+    taken = sum(made.submit("a", gate.wait) for _ in range(limits.PUSH_LANE_WAITING + limits.PUSH_LANE + 5))
+    assert taken == limits.PUSH_LANE_WAITING + limits.PUSH_LANE
+    assert made.submit("b", gate.wait)
+    assert not made.wait(0)
+    gate.set()
+    assert made.wait(5)
+    made.close()
+
+
+def test_slow_lanes_leave_the_good_ones_their_threads():
+    clock = Timer()
+    made = lanes.Lanes(clock=clock, workers=2)
+    made.submit("dead", lambda: clock.sleep(5))
+    assert made.wait(5)
+    gate, done = threading.Event(), threading.Event()
+    for _ in range(10):
+        made.submit("dead", gate.wait)  # one at a time now, and in threads of their own
+    made.submit("good", done.set)
+    assert done.wait(5)
+    assert sum(thread.name.startswith("openmns-push-slow") for thread in threading.enumerate()) == 1
+    gate.set()
+    assert made.wait(5)
+    made.close()
