@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from chalicelib.wire import http
 from infra.bench import dialects
-from infra.local import config, runtime, server
+from infra.local import config, runners, runtime, server
 
 _XML = {"Content-Type": http.XML, "x-mns-request-id": "0" * 24, "x-mns-version": "2015-06-06"}
 _BATCH = 16
@@ -62,7 +62,7 @@ class ConstantDoor:
 def main(port: int) -> None:
     """Serve constants on loopback until told to stop."""
     told = config.load({"memory": True})
-    runner = server.LoopRunner()
+    runner = runners.LoopRunner()
     with server.listen("127.0.0.1", port) as listener:
         running = runtime.start(told, run=runner)
         constant = dataclasses.replace(running.application, door=cast("Any", ConstantDoor()))

@@ -48,7 +48,7 @@ def run(chosen: argparse.Namespace) -> int:
     told = config.load({name: value for name, value in vars(chosen).items() if name != "run"})
     # Imported here, so that a wrong flag is answered at once.
     try:
-        from infra.local import driver, runtime, server  # noqa: PLC0415
+        from infra.local import runners, runtime, server  # noqa: PLC0415
     except ValueError as error:  # a variable of `chalicelib.settings`
         raise config.ConfigError(str(error)) from error
 
@@ -60,8 +60,8 @@ def run(chosen: argparse.Namespace) -> int:
             " choose another address with --host or another port with --port"
         ) from error
     with listener:
-        runner = server.LoopRunner()
-        running = runtime.start(told, run=driver.ThreadRunner if told.engine == "moto" else runner)
+        runner = runners.LoopRunner()
+        running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)
             server.serve(running, listener, runner)

@@ -8,7 +8,7 @@ writes it sleeps until the next one is due.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.api import workers
@@ -17,11 +17,11 @@ from chalicelib.storage import messages as message_table
 from chalicelib.storage import queues as queue_table
 from chalicelib.storage import schema
 from infra.local import engine as engines
-from infra.local import parking
+from infra.local import parking, runners
 
 _BATCH = 200  # records handed over at once
 _ATTEMPTS = 5  # at a batch that fails, before it is given up and logged
-RETRY_SECONDS = 0.1
+_RETRY_SECONDS = 0.1
 _SWEEP_SECONDS = 1  # between looks for items whose time to live is over, and records that nobody needs any more
 _SWEEP_ITEMS = 200
 
@@ -77,7 +77,7 @@ class _Stream:
             except Exception:  # noqa: BLE001  # Lambda retries whatever a function raises
                 attempt += 1
                 telemetry.logger.exception("a stream batch failed", attempt=attempt)
-                time.sleep(RETRY_SECONDS * attempt)
+                time.sleep(_RETRY_SECONDS * attempt)
                 continue
             failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
             places = [n for n, record in enumerate(rest) if record["dynamodb"]["SequenceNumber"] in failed]
@@ -85,57 +85,6 @@ class _Stream:
                 return
             rest = rest[places[0] :]
         telemetry.logger.error("a stream batch was given up", records=len(rest))
-
-
-class Runner(Protocol):
-    """Something that works when it is woken or when its time has come."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def wake(self) -> None:
-        """There is something to do; from any thread."""
-
-    def stop(self) -> None:
-        """End, with what is in hand done."""
-
-
-Run = Callable[[str, Callable[[], None], Callable[[], float | None]], Runner]  # name, work, seconds to the next work
-
-
-class ThreadRunner:
-    """Works in a thread of its own."""
-
-    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> None:
-        self._work = work
-        self._pause = pause
-        self._wake = threading.Event()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Have it work."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped:
-            self._wake.wait(self._pause())
-            self._wake.clear()
-            try:
-                self._work()
-            except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
-                telemetry.logger.exception("the driver failed and goes on")
-                time.sleep(RETRY_SECONDS)
 
 
 class Driver:
@@ -151,7 +100,7 @@ class Driver:
         prefix: str,
         clock: ports.Clock,
         lot: parking.ParkingLot,
-        run: Run = ThreadRunner,
+        run: runners.Run = runners.ThreadRunner,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -162,9 +111,9 @@ class Driver:
         self._behind = False  # whether the last slice left something to do
         self._messages = _Stream(engine, prefix, schema.MESSAGES, workers.tally)
         self._resources = _Stream(engine, prefix, schema.RESOURCES, self._delete)
-        self._runners: dict[str, Runner] = {
+        self._runners: dict[str, runners.Runner] = {
             prefix + schema.MESSAGES.name: run("openmns-messages", self._upkeep, self._pause),
-            prefix + schema.RESOURCES.name: ThreadRunner("openmns-resources", self._purge, lambda: None),
+            prefix + schema.RESOURCES.name: runners.ThreadRunner("openmns-resources", self._purge, lambda: None),
         }
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from chalicelib import bootstrap, clock, settings, telemetry
 from chalicelib.model import account, errors, limits
 from infra.local import clock as clocks
-from infra.local import config, driver, engine, parking
+from infra.local import config, driver, engine, parking, runners
 
 _FILE = "openmns.db"
 _LOCK = "openmns.lock"
@@ -50,7 +50,7 @@ class Runtime:
 
 
 def start(
-    told: config.LocalConfig, base: settings.Settings | None = None, run: driver.Run = driver.ThreadRunner
+    told: config.LocalConfig, base: settings.Settings | None = None, run: runners.Run = runners.ThreadRunner
 ) -> Runtime:
     """Make everything, with the accounts and queues that the configuration declares.
 
