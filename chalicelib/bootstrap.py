@@ -33,7 +33,7 @@ class Application:
     release: upkeep.Release
     count: upkeep.Count
     purge: upkeep.Purge
-    forget: Callable[[], None]  # what is known of an engine that lost a transaction
+    forget: Callable[[], None]  # what is remembered of the engine, for it may have changed otherwise
     read_changes: Callable[[Iterable[Mapping[str, Any]]], Iterable[ports.Change]]
     read_deletions: Callable[[Iterable[Mapping[str, Any]]], Iterable[tuple[str, queue.Queue]]]
 
@@ -86,6 +86,7 @@ def build(
     def forget() -> None:
         queue_verbs.forget()
         queue_store.forget()
+        verbs.identities.forget()
 
     return Application(
         settings=settings,

@@ -7,7 +7,9 @@ that no change behind the door can exceed.
 
 import contextlib
 import dataclasses
+import functools
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 from chalicelib.wire import http
@@ -46,8 +48,11 @@ _GONE = http.Response(status=204, headers=_XML, body=b"")
 class ConstantDoor:
     """Answers what a queue would, had it been asked."""
 
-    def begin(self, request: http.Request) -> http.Response:
-        """The constant for the request's kind."""
+    def admit(self, request: http.Request) -> Callable[[], http.Response]:
+        """What answers with the constant for the request's kind."""
+        return functools.partial(self._answer, request)
+
+    def _answer(self, request: http.Request) -> http.Response:
         if request.method == "GET":
             return _FOUND_BATCH if "numOfMessages" in request.query else _FOUND
         if request.method == "POST":
@@ -68,7 +73,7 @@ def main(port: int) -> None:
         constant = dataclasses.replace(running.application, door=cast("Any", ConstantDoor()))
         try:
             changed = dataclasses.replace(running, application=constant, batch=contextlib.nullcontext)
-            server.serve(changed, listener, runner)
+            server.serve(changed, told, listener, runner)
         finally:
             running.stop()
 

@@ -38,6 +38,9 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         choices=config.DURABILITIES,
         help="normal: what was answered survives the end of the process; full: the end of power, too (normal)",
     )
+    parser.add_argument(
+        "--workers", type=int, help="processes that serve the same folder (one per core, 2 at most; 1 in memory)"
+    )
     parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
     parser.set_defaults(run=run)
 
@@ -64,7 +67,7 @@ def run(chosen: argparse.Namespace) -> int:
         running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)
-            server.serve(running, listener, runner)
+            server.serve(running, told, listener, runner)
         finally:
             running.stop()
     return 0

@@ -101,7 +101,10 @@ class Driver:
         clock: ports.Clock,
         lot: parking.ParkingLot,
         run: runners.Run = runners.ThreadRunner,
+        heed: Callable[[], None] = lambda: None,
     ) -> None:
+        """Set up; `heed` is called before the stream is read for what other processes have written."""
+        self._heed = heed
         self._engine = engine
         self._clock = clock
         self._lot = lot
@@ -111,8 +114,9 @@ class Driver:
         self._behind = False  # whether the last slice left something to do
         self._messages = _Stream(engine, prefix, schema.MESSAGES, workers.tally)
         self._resources = _Stream(engine, prefix, schema.RESOURCES, self._delete)
+        self._upkeep_runner = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
-            prefix + schema.MESSAGES.name: run("openmns-messages", self._upkeep, self._pause),
+            prefix + schema.MESSAGES.name: self._upkeep_runner,
             prefix + schema.RESOURCES.name: runners.ThreadRunner("openmns-resources", self._purge, lambda: None),
         }
 
@@ -164,7 +168,12 @@ class Driver:
             if table in self._runners:
                 self._runners[table].wake()
 
+    def nudge(self) -> None:
+        """Another process has written messages."""
+        self._upkeep_runner.wake()
+
     def _upkeep(self) -> None:
+        self._heed()
         self._sweep()
         self._step()  # one slice, so that requests come in between
 
@@ -175,7 +184,7 @@ class Driver:
     def _delete(self, event: dict[str, Any], context: Any) -> Any:
         """Tell those who wait at deleted queues, then purge them."""
         for _, deleted in queue_table.read_deletions(event["Records"]):
-            self._lot.stir(deleted.queue_id)
+            self._lot.stir_everywhere(deleted.queue_id)
         return workers.purge(event, context)
 
     def _pause(self) -> float:
@@ -196,7 +205,7 @@ class Driver:
         new, old = change.get("NewImage") or {}, change.get("OldImage") or {}
         partition = change["Keys"]["pk"]["S"]
         if "ready_key" in new and "ready_key" not in old:
-            self._lot.ring(partition.partition("#")[0])
+            self._lot.announce(partition.partition("#")[0])
         due = message_table.due_moment(new)
         if due is not None and due < self._due.get(partition, due + 1):
             self._due[partition] = due

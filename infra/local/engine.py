@@ -1,5 +1,6 @@
 """What the local runtime asks of an engine, and how its tables are made."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -38,6 +39,9 @@ class LocalEngine(client.Client, Protocol):
 
     def trim(self, limit: int, consumed: Mapping[str, str]) -> int:
         """Drop up to `limit` stream records up to the sequence number in `consumed`, by stream; how many there were."""
+
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which calls share one transaction; none may be answered before it has ended."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -19,6 +19,8 @@ from chalicelib.wire import http
 from infra.local import connection, helpers, parking, runtime
 
 _THREADS = 16
+Relay = Callable[[connection.Exchange, http.Request], None]
+_COMMON = ("/messages", "/health")  # ends of the paths that every process serves
 _TOGETHER = 64  # requests in one transaction, so that none waits long for the others
 
 
@@ -29,13 +31,16 @@ class _Visit:
     exchange: connection.Exchange
     look: Callable[[], operations.Step]
     is_receive: bool  # or another one that is not run if its client is gone
+    is_change: bool = False  # of what processes remember, perhaps
     woken_at: str = ""  # the id of the queue where it waited, empty at the first look
 
 
 class Front:
     """Takes requests of all connections; lives on one event loop."""
 
-    def __init__(self, running: runtime.Runtime, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, running: runtime.Runtime, loop: asyncio.AbstractEventLoop, relay: Relay | None = None) -> None:
+        """Set up; `relay` has another process answer what is no operation on messages."""
+        self._relay = relay
         self._running = running
         self._lot = running.lot
         self._door = running.application.door
@@ -46,11 +51,19 @@ class Front:
 
     def take(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Answer the request, now or later."""
+        is_common = request.path.rstrip("/").endswith(_COMMON)
+        if self._relay is not None and not is_common:
+            self._relay(exchange, request)
+            return
         if request.path.startswith(helpers.PREFIX):
             look: Callable[[], operations.Step] = functools.partial(helpers.answer, self._running, request)
         else:
-            look = functools.partial(self._door.begin, request)
-        self._visit(_Visit(exchange, look, is_receive=request.method == "GET"))
+            admitted = self._door.admit(request)
+            if isinstance(admitted, http.Response):
+                exchange.answer(admitted)
+                return
+            look = admitted
+        self._visit(_Visit(exchange, look, is_receive=request.method == "GET", is_change=not is_common))
 
     def refuse(self, request: http.Request, reason: str) -> http.Response:
         """The answer to a request that cannot be taken."""
@@ -78,6 +91,7 @@ class Front:
         if self._in_hand:
             self._loop.call_soon(self._flush)
         mark = self._lot.mark()
+        self._running.refresh()
         try:
             with self._running.batch():
                 steps = [self._look(visit) for visit in visits]
@@ -109,6 +123,8 @@ class Front:
             return
         if visit.woken_at:
             self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
+        if visit.is_change:
+            self._running.shared.turn()
         if step is not None:
             visit.exchange.answer(step)
 

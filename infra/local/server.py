@@ -1,4 +1,4 @@
-"""The local HTTP server: an event loop that accepts connections, and ends in good order.
+"""The local HTTP server: an event loop that accepts connections, shares them out, and ends in good order.
 
 Told to stop, it takes no new connections, answers the parked polls, finishes what has begun to come in, and ends after
 `GRACE_SECONDS` whatever clients do; told again, it ends at once.
@@ -8,82 +8,130 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvloop
 
-from infra.local import connection, front, runners, runtime
+from infra.local import config, connection, crew, front, runners, runtime
 
 GRACE_SECONDS = 10
 _BACKLOG = 2048  # connections that may wait to be accepted
-_LOOK_ROUND_SECONDS = 5  # between looks for connections that say nothing
+_AT_ONCE = 64  # connections accepted before requests have their turn
+_PAUSE_SECONDS = 0.5  # in accepting, when the process has no descriptors left
+_ROUND_SECONDS = 5  # between looks for connections that say nothing
 
 
-class Server:
-    """One process's share of the serving."""
+class Serving:
+    """The connections of one process."""
 
-    def __init__(self, running: runtime.Runtime) -> None:
+    def __init__(self, running: runtime.Runtime, relay: front.Relay | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._running = running
-        self._front = front.Front(running, self._loop)
         self._open: set[connection.Connection] = set()
+        self._arriving: set[asyncio.Future[Any]] = set()
+        self._ended = asyncio.Event()  # one more connection
+        self.front = front.Front(running, self._loop, relay)
+        self._watching = asyncio.ensure_future(self._watch())
+
+    def take_in(self, accepted: socket.socket) -> None:
+        """Serve a connection."""
+        accepted.setblocking(False)  # noqa: FBT003  # the socket's
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made = asyncio.ensure_future(self._loop.connect_accepted_socket(self._connection, accepted))
+        self._arriving.add(made)
+        made.add_done_callback(self._arriving.discard)
+
+    async def finish(self, hurry: Callable[[], bool]) -> None:
+        """Let what is in hand come to its end, in `GRACE_SECONDS` and while nobody says hurry; then hang up."""
+        self._running.lot.close()
+        for each in list(self._open):
+            each.finish()
+        ends = self._loop.time() + GRACE_SECONDS
+        while self._open and not hurry() and self._loop.time() < ends:
+            self._ended.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), ends - self._loop.time())
+        for each in list(self._open):
+            each.close()
+        self._watching.cancel()
+        self.front.close()
+
+    def wake(self) -> None:
+        """Have `finish` ask again whether to hurry."""
+        self._ended.set()
+
+    def _connection(self) -> connection.Connection:
+        return connection.Connection(self.front, self._open, self._loop, self._ended.set)
+
+    async def _watch(self) -> None:
+        """Hang up on who says nothing."""
+        while True:
+            await asyncio.sleep(_ROUND_SECONDS)
+            for each in list(self._open):
+                each.close_if_old(self._loop.time())
+
+
+class _Server:
+    """The server's first process."""
+
+    def __init__(self, running: runtime.Runtime, told: config.LocalConfig, listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._serving = Serving(running)
+        self._crew = crew.Crew(running, told, self._serving.front, self._loop)
         self._told = 0  # how often it was told to stop
         self._stopping = asyncio.Event()
-        self._progress = asyncio.Event()  # a connection has ended, or it was told to stop
 
-    async def run(self, listener: socket.socket) -> None:
+    async def run(self) -> None:
         """Serve until told to stop."""
-        accepting = await self._loop.create_server(self._connection, sock=listener, backlog=_BACKLOG)
-        watching = asyncio.ensure_future(self._watch())
+        self._listener.setblocking(False)  # noqa: FBT003  # the socket's
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+        self._crew.start()
         try:
             with self._signals():
                 await self._stopping.wait()
-                accepting.close()
-                self._running.lot.close()
-                await self._finish()
+                self._loop.remove_reader(self._listener.fileno())
+                self._listener.close()
+                await asyncio.gather(self._serving.finish(lambda: self._told > 1), self._crew.stop(GRACE_SECONDS))
         finally:
-            watching.cancel()
-            self._front.close()
+            self._crew.kill()
 
-    def stop(self) -> None:
-        """Stop; the second time at once."""
+    def _stop(self) -> None:
         self._told += 1
         self._stopping.set()
-        self._progress.set()
+        if self._told > 1:
+            self._serving.wake()
+            self._crew.kill()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         """Stop at SIGINT and SIGTERM."""
         numbers = (signal.SIGINT, signal.SIGTERM)
         for number in numbers:
-            self._loop.add_signal_handler(number, self.stop)
+            self._loop.add_signal_handler(number, self._stop)
         try:
             yield
         finally:
             for number in numbers:
                 self._loop.remove_signal_handler(number)
 
-    async def _finish(self) -> None:
-        """Let what is in hand come to its end."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_SECONDS):
-                for each in list(self._open):
-                    each.finish()
-                while self._open and self._told == 1:
-                    self._progress.clear()
-                    await self._progress.wait()
-        for each in list(self._open):
-            each.close()
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:  # no descriptor is left: the client waits until one is
+                self._loop.remove_reader(self._listener.fileno())
+                self._loop.call_later(_PAUSE_SECONDS, self._accept_again)
+                return
+            if not self._crew.share_out(accepted):
+                self._serving.take_in(accepted)
 
-    def _connection(self) -> connection.Connection:
-        return connection.Connection(self._front, self._open, self._loop, self._progress.set)
-
-    async def _watch(self) -> None:
-        """Hang up on who says nothing."""
-        while True:
-            await asyncio.sleep(_LOOK_ROUND_SECONDS)
-            for each in list(self._open):
-                each.close_if_old(self._loop.time())
+    def _accept_again(self) -> None:
+        if not self._stopping.is_set():
+            self._loop.add_reader(self._listener.fileno(), self._accept)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -100,11 +148,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(running: runtime.Runtime, listener: socket.socket, runner: runners.LoopRunner) -> None:
+def serve(
+    running: runtime.Runtime, told: config.LocalConfig, listener: socket.socket, runner: runners.LoopRunner
+) -> None:
     """Serve until SIGINT or SIGTERM. The runner is the driver's, if it is for a loop."""
 
     async def main() -> None:
-        runner.attach(asyncio.get_running_loop(), lambda: len(running.lot) > 0)
-        await Server(running).run(listener)
+        runner.attach(asyncio.get_running_loop(), lambda: len(running.lot) > 0 or running.shared.parked > 0)
+        await _Server(running, told, listener).run()
 
     uvloop.run(main())
