@@ -3,9 +3,9 @@
 import argparse
 import sys
 import time
-from importlib import metadata
 from typing import TYPE_CHECKING
 
+import chalicelib
 from infra.local import config
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _greet(told: config.LocalConfig, running: "runtime.Runtime", endpoint: str, 
     others = f"\n  and              {len(told.keys) - 1} more account keys of {told.source}" if told.keys[1:] else ""
     queues = f"\n  queues           {', '.join(entry.name for entry in told.queues)}" if told.queues else ""
     sys.stdout.write(
-        f"OpenMNS {metadata.version('openmns')} is ready after {seconds:.1f} s: engine {told.engine}, {kept}\n\n"
+        f"OpenMNS {chalicelib.__version__} is ready after {seconds:.1f} s: engine {told.engine}, {kept}\n\n"
         f"  endpoint         {endpoint}\n"
         f"  account          {key.account_id}, region {running.application.settings.region}\n"
         f"  AccessKeyId      {key.access_key_id}\n"

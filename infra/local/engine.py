@@ -49,11 +49,13 @@ class LocalEngine(client.Client, Protocol):
 
 CHECKPOINTS = schema.Table(name="checkpoints", sorted=False)  # the driver's: how far each stream was read
 
+FAILURES = schema.Table(name="failures", sorted=True)  # the driver's: stream records that no attempt could do
+
 
 def make_tables(engine: LocalEngine, prefix: str) -> None:
     """Make the tables that are not there yet."""
     present = set(engine.list_tables()["TableNames"])
-    for table in (*schema.TABLES, CHECKPOINTS):
+    for table in (*schema.TABLES, CHECKPOINTS, FAILURES):
         name = prefix + table.name
         if name not in present:
             engine.create_table(**table.create_arguments(prefix))

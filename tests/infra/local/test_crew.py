@@ -43,8 +43,7 @@ def await_workers(server: live.Server, besides: frozenset[int] = frozenset()) ->
         pids = [pid for pid in helpers_of(server) if pid not in besides]
         with contextlib.suppress(OSError):
             opened = [
-                any(file.readlink().name == "openmns.db" for file in Path(f"/proc/{pid}/fd").iterdir())
-                for pid in pids
+                any(file.readlink().name == "openmns.db" for file in Path(f"/proc/{pid}/fd").iterdir()) for pid in pids
             ]
             if len(pids) == WORKERS - 1 - len(besides & set(helpers_of(server))) and all(opened):
                 time.sleep(0.2)
