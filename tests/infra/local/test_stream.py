@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from chalicelib.storage import schema
-from infra.local import engine as engines
 from infra.local import stream
 
 
@@ -38,22 +37,15 @@ def function() -> Function:
 
 
 @pytest.fixture
-def local(engine, prefix):
-    """An engine with all tables."""
-    engines.make_tables(engine, prefix)
-    return engine
+def read(engine, prefix, function, clock) -> stream.Stream:
+    return stream.Stream(engine=engine, prefix=prefix, table=schema.MESSAGES, handler=function, clock=clock)
 
 
 @pytest.fixture
-def read(local, prefix, function, clock) -> stream.Stream:
-    return stream.Stream(engine=local, prefix=prefix, table=schema.MESSAGES, handler=function, clock=clock)
-
-
-@pytest.fixture
-def write(local, prefix):
+def write(engine, prefix):
     def write(*ids: str) -> None:
         for name in ids:
-            local.put_item(TableName=prefix + schema.MESSAGES.name, Item={"pk": {"S": "q#0"}, "sk": {"S": name}})
+            engine.put_item(TableName=prefix + schema.MESSAGES.name, Item={"pk": {"S": "q#0"}, "sk": {"S": name}})
 
     return write
 
@@ -76,7 +68,7 @@ def test_records_are_handed_over_in_their_order_and_once(read, write, function):
     assert function.seen == [["1", "2"], ["3"]]
 
 
-def test_a_record_has_the_shape_that_lambda_hands_over(read, write, local, prefix):
+def test_a_record_has_the_shape_that_lambda_hands_over(read, write):
     write("1")
     [[record]] = list(read.drain())
     assert record["eventSourceARN"] == read.arn
@@ -136,10 +128,10 @@ def test_after_a_failure_batches_grow_again(read, write, function):
     assert [len(ids) for ids in function.seen[-3:]] == [1, 2, 4]
 
 
-def test_a_later_process_reads_on_after_what_was_done(read, write, local, prefix, function, clock):
+def test_a_later_process_reads_on_after_what_was_done(read, write, engine, prefix, function, clock):
     write("1", "2", "3")
     function.names = {"3"}
     drain(read)
     function.names = set()
-    later = stream.Stream(engine=local, prefix=prefix, table=schema.MESSAGES, handler=function, clock=clock)
+    later = stream.Stream(engine=engine, prefix=prefix, table=schema.MESSAGES, handler=function, clock=clock)
     assert drain(later) == [["3"]]
