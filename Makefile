@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A plain path file instead of setuptools' import hook, which every start of `mns` would wait for.
+INSTALL := $(PIP) install -c infra/constraints.txt --config-settings editable_mode=compat -e
 PINS := requirements.txt pyproject.toml infra/constraints.txt
 ARGS ?=
 
@@ -16,20 +18,20 @@ $(BIN)/python:
 
 $(VENV)/.local: $(PINS) | $(BIN)/python
 	@echo "setting up $(VENV) (once)"
-	@$(PIP) install -c infra/constraints.txt -e '.[local]'
+	@$(INSTALL) '.[local]'
 	@touch $@
 
 $(VENV)/.test: $(PINS) | $(BIN)/python
 	@echo "setting up $(VENV) with the test tools (once)"
-	@$(PIP) install -c infra/constraints.txt -e '.[local,test]'
+	@$(INSTALL) '.[local,test]'
 	@touch $@ $(VENV)/.local
 
 $(VENV)/.lint: $(PINS) | $(VENV)/.test
-	@$(PIP) install -c infra/constraints.txt -e '.[local,test,lint]'
+	@$(INSTALL) '.[local,test,lint]'
 	@touch $@
 
 $(VENV)/.bench: $(PINS) | $(BIN)/python
-	@$(PIP) install -c infra/constraints.txt -e '.[local,bench]'
+	@$(INSTALL) '.[local,bench]'
 	@touch $@
 
 run: $(VENV)/.local  ## start OpenMNS on http://127.0.0.1:8000 (ARGS='--port 9000' for more)

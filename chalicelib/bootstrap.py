@@ -58,7 +58,7 @@ class Application:
     deliver: deliveries.Deliver
     redeliver: deliveries.Redeliver
     log: deliveries.Log
-    forget: Callable[[], None]  # what is known of an engine that lost a transaction
+    forget: Callable[[], None]  # what is remembered of the engine, for it may have changed otherwise
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
     read_topic_deletions: Callable[[_Records], Iterable[tuple[str, tuple[account.Namespace, topic.Topic]]]]
@@ -161,6 +161,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topic_verbs.forget()
         subscription_verbs.forget()
         resource_store.forget()
+        verbs.identities.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):

@@ -8,6 +8,7 @@ import threading
 import time
 
 _SEQUENCE_BITS = 16
+_MILLISECOND = 1_000_000  # ns
 _POOL_BYTES = 4096
 
 
@@ -30,32 +31,36 @@ class RandomIds:
         self._lock = threading.Lock()
         self._last = (0, 0)  # ms and sequence of the newest message id
         self._requests = itertools.count(secrets.randbits(32))
-        self._pool = b""
+        self._pool, self._used = "", 0  # random hex digits, and how many of them were handed out
         os.register_at_fork(after_in_child=self._forget)
 
     def message_id(self, now: int) -> str:
         """32 upper-case hex digits that rise with time and, within a process, with every call.
 
-        48 bits of milliseconds, 16 of a sequence, 64 random: what is sent in one batch stays in its order.
+        48 bits of milliseconds, 16 of a sequence, 64 random: what is sent in one batch stays in its order. The sequence
+        begins at the part of the millisecond that is over, so that ids of several processes of one machine are in the
+        order of their calls, too.
         """
+        part = (time.time_ns() % _MILLISECOND << _SEQUENCE_BITS) // _MILLISECOND
         with self._lock:
-            last, sequence = self._last
-            moment, sequence = (now, 0) if now > last else (last, sequence + 1)
-            moment, sequence = (moment + 1, 0) if sequence >> _SEQUENCE_BITS else (moment, sequence)
-            self._last = (moment, sequence)
-        return f"{moment:012X}{sequence:04X}{self._hex(8).upper()}"
+            moment, sequence = self._last
+            sequence += 1
+            if sequence >> _SEQUENCE_BITS:
+                moment, sequence = moment + 1, 0
+            moment, sequence = self._last = max((moment, sequence), (now, part))
+            return f"{moment:012X}{sequence:04X}{self._draw(16).upper()}"
 
     def request_id(self, now: int) -> str:
         """24 upper-case hex digits, the first eight the seconds since the epoch, as MNS does it."""
-        return f"{now // 1000:08X}{self._hex(4).upper()}{next(self._requests) & 0xFFFFFFFF:08X}"
+        return f"{now // 1000:08X}{self._hex(8).upper()}{next(self._requests) & 0xFFFFFFFF:08X}"
 
     def queue_id(self) -> str:
         """16 hex digits."""
-        return self._hex(8)
+        return self._hex(16)
 
     def stamp(self) -> str:
         """12 hex digits that tell one claim on a message from the others."""
-        return self._hex(6)
+        return self._hex(12)
 
     def order_id(self) -> str:
         """The 15-digit number of an order, as OpenService answers it."""
@@ -63,16 +68,23 @@ class RandomIds:
 
     def pick(self, count: int) -> int:
         """A number from 0 to `count` - 1, for spreading load."""
-        return random.randrange(count)  # noqa: S311  # no secret: it picks a shard
+        return random.randrange(count) if count > 1 else 0  # noqa: S311  # no secret: it picks a shard
 
     def _forget(self) -> None:
-        """Let a forked process draw random bytes of its own."""
-        self._pool = b""
+        """Let a forked process draw random digits of its own."""
+        self._pool, self._used = "", 0
 
-    def _hex(self, size: int) -> str:
-        """Random bytes in hex; taken from the system in blocks, since every call there lets other threads run first."""
+    def _hex(self, digits: int) -> str:
         with self._lock:
-            if len(self._pool) < size:
-                self._pool = secrets.token_bytes(_POOL_BYTES)
-            taken, self._pool = self._pool[:size], self._pool[size:]
-        return taken.hex()
+            return self._draw(digits)
+
+    def _draw(self, digits: int) -> str:
+        """Random hex digits, under the lock.
+
+        They are taken from the system in blocks, since every call there lets other threads run first.
+        """
+        start = self._used
+        if start + digits > len(self._pool):
+            self._pool, start = secrets.token_hex(_POOL_BYTES), 0
+        self._used = start + digits
+        return self._pool[start : self._used]

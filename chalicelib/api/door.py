@@ -1,8 +1,12 @@
-"""What every request passes through: health, routing, authentication, the operation, and one gate for errors."""
+"""What every request passes through: health, routing, authentication, the operation, and one gate for errors.
+
+A request is admitted first, which hardly ever needs the engine, and then run; a local server admits those in hand
+together before it opens the transaction in which they run.
+"""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from chalicelib import telemetry
 from chalicelib.api import operations, table, waiting
@@ -10,6 +14,9 @@ from chalicelib.broker import ports
 from chalicelib.model import account, certificate, errors, limits
 from chalicelib.wire import endpoint, http, signatures
 from chalicelib.wire import errors as wire_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HEALTH = "/health"
 
@@ -43,10 +50,24 @@ class Door:
         self._explain = explain_signatures
         self._router = operations.Router(table.TABLE)
 
+    def admit(self, request: http.Request) -> "http.Response | Callable[[], operations.Step]":
+        """Let a request in, or answer it at once; what is returned to run it never raises, and neither does this."""
+        exchange = self._exchange(request)
+        try:
+            if request.path == _HEALTH and request.method in ("GET", "HEAD"):
+                return _finish(exchange, _healthy())
+            if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
+                return _finish(exchange, self._certificate())
+            operation, path = self._router.find(request)
+            call = operations.Call(request=request, namespace=self._authenticate(request), verbs=self._verbs, path=path)
+        except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
+            return self._failed(exchange, error)
+        return lambda: self._guard(exchange, lambda: operation.run(call))
+
     def begin(self, request: http.Request) -> operations.Step:
-        """Take in a request; never raises."""
-        exchange = _Exchange(request=request, request_id=self._ids.request_id(self._clock.now()))
-        return self._guard(exchange, lambda: self._answer(request))
+        """Take in a request and run it; never raises."""
+        admitted = self.admit(request)
+        return admitted if isinstance(admitted, http.Response) else admitted()
 
     def run(self, request: http.Request) -> http.Response:
         """Answer a request, waiting in this thread where it waits."""
@@ -65,8 +86,10 @@ class Door:
 
     def refuse(self, request: http.Request, error: errors.MnsError) -> http.Response:
         """The response for a request that the door's owner does not let in."""
-        exchange = _Exchange(request=request, request_id=self._ids.request_id(self._clock.now()))
-        return self._failed(exchange, error)
+        return self._failed(self._exchange(request), error)
+
+    def _exchange(self, request: http.Request) -> _Exchange:
+        return _Exchange(request=request, request_id=self._ids.request_id(self._clock.now()))
 
     def _guard(self, exchange: _Exchange, step: "Callable[[], operations.Step]") -> operations.Step:
         try:
@@ -74,19 +97,13 @@ class Door:
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
             return self._failed(exchange, error)
         if isinstance(outcome, operations.Waiting):
-            resume, give_up = outcome.resume, outcome.give_up
+            resume = outcome.resume
             return replace(
                 outcome,
                 resume=lambda: self._guard(exchange, resume),
-                give_up=lambda: self._give_up(exchange, give_up),
+                give_up=lambda: self._failed(exchange, errors.MessageNotExist()),
             )
         return _finish(exchange, outcome)
-
-    def _give_up(self, exchange: _Exchange, give_up: Callable[[], http.Response]) -> http.Response:
-        try:
-            return _finish(exchange, give_up())
-        except errors.MnsError as error:
-            return self._failed(exchange, error)
 
     def _failed(self, exchange: _Exchange, error: Exception) -> http.Response:
         known = wire_errors.known(error)
@@ -100,17 +117,6 @@ class Door:
             )
         response = wire_errors.render(known, request_id=exchange.request_id, host_id=exchange.request.host_url)
         return _finish(exchange, response)
-
-    def _answer(self, request: http.Request) -> operations.Step:
-        if request.path == _HEALTH and request.method in ("GET", "HEAD"):
-            return http.Response(
-                status=200, headers={"Content-Type": http.JSON}, body=json.dumps({"status": "ok"}).encode()
-            )
-        if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
-            return self._certificate()
-        operation, path = self._router.find(request)
-        namespace = self._authenticate(request)
-        return operation.run(operations.Call(request=request, namespace=namespace, verbs=self._verbs, path=path))
 
     def _certificate(self) -> http.Response:
         """What receivers of pushes check the signature with; public."""
@@ -140,9 +146,14 @@ class Door:
         return account.Namespace(account_id=key.account_id, region=region or self._region)
 
 
+def _healthy() -> http.Response:
+    return http.Response(status=200, headers={"Content-Type": http.JSON}, body=json.dumps({"status": "ok"}).encode())
+
+
 def _finish(exchange: _Exchange, response: http.Response) -> http.Response:
     """Add what every response has; the lower-case names are how the Java and Python SDKs look them up."""
     headers = {"x-mns-request-id": exchange.request_id, "x-mns-version": limits.API_VERSION}
     if response.body:
         headers["Content-Type"] = http.XML
-    return replace(response, headers=headers | dict(response.headers))
+    headers.update(response.headers)
+    return http.Response(status=response.status, headers=headers, body=response.body)

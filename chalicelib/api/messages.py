@@ -5,7 +5,7 @@ from functools import partial
 
 from chalicelib.api.operations import Call, Step, Waiting
 from chalicelib.broker import messages as verbs
-from chalicelib.model import errors, message
+from chalicelib.model import message
 from chalicelib.wire import http
 from chalicelib.wire import messages as wire
 
@@ -64,9 +64,4 @@ def _look(poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.
         deadline=poll.deadline,
         next_due=poll.next_due,
         resume=partial(_look, poll, render),
-        give_up=_give_up,
     )
-
-
-def _give_up() -> http.Response:
-    raise errors.MessageNotExist

@@ -38,6 +38,10 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)  # the variables of the path, decoded
 
 
+def _only_the_door_can() -> http.Response:
+    raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
     """A long poll that found nothing yet. Whoever runs it waits as it can, then resumes it, until it has a response."""
@@ -46,7 +50,7 @@ class Waiting:
     deadline: int  # ms
     next_due: int | None  # ms, when a message of the queue becomes visible, as far as is known
     resume: "Callable[[], Step]"  # look again
-    give_up: Callable[[], http.Response]  # answer that there is nothing, without another look
+    give_up: Callable[[], http.Response] = _only_the_door_can  # answer that there is nothing, without another look
 
 
 Step: TypeAlias = http.Response | Waiting

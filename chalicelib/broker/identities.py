@@ -23,6 +23,10 @@ class Identities:
             raise errors.InvalidAccessKeyId
         return key
 
+    def forget(self) -> None:
+        """Load everything anew the next time it is asked for."""
+        self._known.clear()
+
     def add_key(self, key: account.AccessKey) -> None:
         """Store a key, in place of one with its id."""
         self._store.put_key(key)

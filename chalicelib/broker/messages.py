@@ -86,10 +86,11 @@ class Messages:
             since: when the wait began (ms), if not now.
 
         Raises:
-            errors.QueueNotExist: there is no such queue.
+            errors.QueueNotExist: there is no such queue; if the queue need not be asked, the first look says so.
         """
-        of = self._queues.find(namespace, name)
-        seconds = of.attributes.polling_wait_seconds if wait_seconds is None else wait_seconds
+        seconds = wait_seconds
+        if seconds is None:
+            seconds = self._queues.find(namespace, name).attributes.polling_wait_seconds
         began = self._clock.now() if since is None else since
         deadline = began + int(min(seconds, self._longest_wait) * 1000)
         return Poll(messages=self, namespace=namespace, name=name, limit=limit, deadline=deadline)
@@ -127,7 +128,8 @@ class Messages:
             errors.ReceiptHandleError: the handle is none of this queue.
             errors.MessageNotExist: the handle is no longer valid.
         """
-        [failure] = self._delete_all(namespace, name, [handle])
+        of = self._queues.find(namespace, name)
+        [failure] = self._store.delete([receipt.decode(handle, of.queue_id)], now=self._clock.now())
         if failure is not None:
             raise failure
 
@@ -141,7 +143,8 @@ class Messages:
             errors.InvalidArgument: there are too few or too many handles.
         """
         message.check_batch_count(len(handles), "ReceiptHandle")
-        failures = self._delete_all(namespace, name, handles)
+        of = self._queues.find(namespace, name)
+        failures = self._delete_all(of, handles)
         return [(handle, failure) for handle, failure in zip(handles, failures, strict=True) if failure is not None]
 
     def change_visibility(
@@ -200,10 +203,7 @@ class Messages:
                 break
         return frozenset(item.message_id for item in rest)
 
-    def _delete_all(
-        self, namespace: account.Namespace, name: str, handles: Sequence[str]
-    ) -> list[errors.MnsError | None]:
-        of = self._queues.find(namespace, name)
+    def _delete_all(self, of: queue.Queue, handles: Sequence[str]) -> list[errors.MnsError | None]:
         failures: list[errors.MnsError | None] = []
         receipts: list[receipt.Receipt] = []
         for handle in handles:

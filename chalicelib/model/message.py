@@ -70,13 +70,16 @@ class Draft:
             raise errors.InvalidArgument(
                 f"The length of MessageGroupId should between 1 and {limits.MESSAGE_GROUP_ID_LENGTH}."
             )
-        _check_user_properties(self.user_properties)
-        _check_system_properties(self.system_properties)
+        if self.user_properties:
+            _check_user_properties(self.user_properties)
+        if self.system_properties:
+            _check_system_properties(self.system_properties)
 
     @property
     def size(self) -> int:
         """Bytes of the body as sent (base64 text counts as text) and of all properties."""
-        return len(self.body.encode()) + sum(item.size for item in (*self.user_properties, *self.system_properties))
+        properties = self.user_properties + self.system_properties
+        return len(self.body.encode()) + sum([item.size for item in properties])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +157,9 @@ def body_md5(body: str) -> str:
 
 def check_size(draft: Draft, maximum: int) -> None:
     """Raise InvalidArgument if `draft` has more bytes than the queue's MaximumMessageSize."""
-    if draft.size > maximum:
-        raise errors.InvalidArgument(f"The message has {draft.size} bytes, but the queue takes {maximum} at most.")
+    size = draft.size
+    if size > maximum:
+        raise errors.InvalidArgument(f"The message has {size} bytes, but the queue takes {maximum} at most.")
 
 
 def check_batch(sizes: Sequence[int]) -> None:

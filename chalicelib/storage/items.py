@@ -30,7 +30,7 @@ def integer(item: client.Item, name: str) -> int:
 
 def size(item: client.Item) -> int:
     """Bytes of an item made of strings, numbers and booleans, as DynamoDB counts them, rounded up."""
-    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+    return sum([len(name.encode()) + _value_size(value) for name, value in item.items()])
 
 
 def encode_properties(properties: Sequence[message.Property]) -> str:

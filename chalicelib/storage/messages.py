@@ -23,6 +23,7 @@ from chalicelib.storage import batches, client, contention, errors, items, schem
 
 _ID_ORDER = 16  # characters of a message id that carry time and sequence
 _PURGE_PAGE = 100
+_STATE_BYTES = 206  # of a new item without payload and group id, each of its attributes at its longest
 _ROOM = 96  # bytes that an item may grow by when it is claimed
 _ROUNDS = 64  # of claims that all go to other consumers, before a receive answers with what it has
 _BURIALS = 500  # of expired messages that one receive or peek clears away, before it answers with what it has
@@ -90,7 +91,7 @@ class Messages:
         claimed: list[client.Item] = []
         next_due: int | None = None
         for partition in self._shuffled(of):
-            due = self._release_due(partition, now, max(limit, limits.BATCH_SIZE.high))
+            due = self._release_due(partition, now, _releases(limit))
             next_due = _earliest(next_due, due.next_due)
             claimed += self._claim(partition, limit - len(claimed), now, visible_at)
             if len(claimed) == limit:
@@ -100,7 +101,7 @@ class Messages:
     def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
         found: list[client.Item] = []
         for partition in self._shuffled(of):
-            self._release_due(partition, now, max(limit, limits.BATCH_SIZE.high))
+            self._release_due(partition, now, _releases(limit))
             found += self._peek(partition, limit - len(found), now)
             if len(found) == limit:
                 break
@@ -149,12 +150,14 @@ class Messages:
     def _shuffled(self, of: queue.Queue) -> Iterator[str]:
         first = self._ids.pick(of.shards) if of.shards > 1 else 0
         for step in range(of.shards):
-            yield of.partitions[(first + step) % of.shards]
+            yield queue.partition(of.queue_id, (first + step) % of.shards)
 
     def _release_due(self, partition: str, now: int, limit: int) -> ports.Released:
-        entries = self._head(partition, schema.TIMER, 1)
-        if entries and _timer_moment(entries[0]) <= now:
-            entries = self._head(partition, schema.TIMER, limit + 1)
+        first = self._head(partition, schema.TIMER, 1)
+        next_due = _timer_moment(first[0]) if first else None
+        if next_due is None or next_due > now:
+            return ports.Released(count=0, next_due=next_due)
+        entries = self._head(partition, schema.TIMER, limit + 1)
         due = [entry for entry in entries if _timer_moment(entry) <= now]
         list(self._fan(lambda entry: self._release(entry, now), due[:limit]))
         rest = entries[min(len(due), limit) :]
@@ -185,14 +188,13 @@ class Messages:
         candidates: list[client.Item] = []
         more = True
         fruitless, buried = 0, 0
-        while fruitless < _ROUNDS and buried < _BURIALS:
-            missing = limit - len(claimed)
+        while (missing := limit - len(claimed)) and fruitless < _ROUNDS and buried < _BURIALS:
             spread = self._spread.width(partition)
-            if not candidates and more and missing:
+            if not candidates and more:
                 width = missing + max(spread, min(buried, _NEXT_PAGE))
                 candidates = self._head(partition, schema.READY, width)
                 more = len(candidates) == width
-            if not candidates or not missing:
+            if not candidates:
                 break
             picks = self._pick(candidates, missing, spread)
             outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at), picks))
@@ -212,7 +214,11 @@ class Messages:
     def _pick(self, candidates: list[client.Item], count: int, spread: int) -> list[client.Item]:
         """Take `count` candidates out of the list, in their order: the best ones, or any where others want them too."""
         among = min(len(candidates), count + spread)
-        places = {self._ids.pick(among) for _ in range(count)} if spread and among > count else range(min(count, among))
+        if among <= count:
+            picks = candidates[:count]
+            del candidates[:count]
+            return picks
+        places = {self._ids.pick(among) for _ in range(count)}
         return [candidates.pop(place) for place in sorted(places, reverse=True)][::-1]
 
     def _claim_one(
@@ -265,7 +271,7 @@ class Messages:
         start: dict[str, Any] = {}
         buried, width = 0, limit
         while len(found) < limit and buried < _BURIALS:
-            page = self._index_page(partition, schema.READY, width, start)
+            page = self._index_page(partition, schema.READY, width, **start)
             entries, width = page["Items"], _NEXT_PAGE
             by_id = {
                 item["sk"]["S"]: item for item in self._batches.read(self._table, [_key(item) for item in entries])
@@ -295,12 +301,10 @@ class Messages:
         return None
 
     def _head(self, partition: str, index: schema.LocalIndex, limit: int) -> list[client.Item]:
-        entries: list[client.Item] = self._index_page(partition, index, limit, {})["Items"]
+        entries: list[client.Item] = self._index_page(partition, index, limit)["Items"]
         return entries
 
-    def _index_page(
-        self, partition: str, index: schema.LocalIndex, limit: int, start: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _index_page(self, partition: str, index: schema.LocalIndex, limit: int, **start: client.Item) -> dict[str, Any]:
         return self._gate.query(
             TableName=self._table,
             IndexName=index.name,
@@ -335,10 +339,17 @@ class Messages:
             payload["user"] = items.text(items.encode_properties(new.user_properties))
         if new.system_properties:
             payload["system"] = items.text(items.encode_properties(new.system_properties))
-        if items.size(state) + items.size(payload) + _ROOM <= self._inline:
+        if self._fits(new, payload):
             return state | payload, None
         ttl = items.number(_seconds(new.expires_at) + limits.TTL_SLACK_SECONDS)
         return state, payload | {"pk": items.text(new.message_id), "ttl": ttl}
+
+    def _fits(self, new: message.Message, payload: client.Item) -> bool:
+        """Whether the payload has its place with the state; only what varies much is measured."""
+        varying = items.size(payload)
+        if new.group_id is not None:
+            varying += items.size({"group_id": items.text(new.group_id)})
+        return _STATE_BYTES + varying + _ROOM <= self._inline
 
     def _decode(self, states: Sequence[client.Item]) -> Iterable[message.Message]:
         """The messages in items, in their order, with the payloads that stand apart."""
@@ -392,6 +403,11 @@ def _decode(item: client.Item, payload: client.Item) -> message.Message:
         user_properties=items.decode_properties(payload, "user"),
         system_properties=items.decode_properties(payload, "system"),
     )
+
+
+def _releases(limit: int) -> int:
+    """How many due messages are released before up to `limit` are taken: a batch at least, so that none pile up."""
+    return max(limit, limits.BATCH_SIZE.high)
 
 
 def _ready_key(visible_at: int, priority: int, message_id: str) -> str:

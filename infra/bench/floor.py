@@ -1,18 +1,20 @@
 """The floor: the HTTP server of `mns serve` itself, in front of a door that answers constants.
 
-`infra.local` runs as it is: uvicorn, headers, bodies, parking lot, requests in hand taken together. Only the door is
+`infra.local` runs as it is, in one process: connections, bodies, parking lot, requests in hand taken together. Only the door is
 another one, and no transaction is opened: no signature is checked, no XML is read, nothing is kept. So it is the rate
 that no change behind the door can exceed.
 """
 
 import contextlib
 import dataclasses
+import functools
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 from chalicelib.wire import http
 from infra.bench import dialects
-from infra.local import config, runtime, server
+from infra.local import config, runners, runtime, server
 
 _XML = {"Content-Type": http.XML, "x-mns-request-id": "0" * 24, "x-mns-version": "2015-06-06"}
 _BATCH = 16
@@ -46,8 +48,11 @@ _GONE = http.Response(status=204, headers=_XML, body=b"")
 class ConstantDoor:
     """Answers what a queue would, had it been asked."""
 
-    def begin(self, request: http.Request) -> http.Response:
-        """The constant for the request's kind."""
+    def admit(self, request: http.Request) -> Callable[[], http.Response]:
+        """What answers with the constant for the request's kind."""
+        return functools.partial(self._answer, request)
+
+    def _answer(self, request: http.Request) -> http.Response:
         if request.method == "GET":
             return _FOUND_BATCH if "numOfMessages" in request.query else _FOUND
         if request.method == "POST":
@@ -62,13 +67,13 @@ class ConstantDoor:
 def main(port: int) -> None:
     """Serve constants on loopback until told to stop."""
     told = config.load({"memory": True})
-    runner = server.LoopRunner()
+    runner = runners.LoopRunner()
     with server.listen("127.0.0.1", port) as listener:
         running = runtime.start(told, run=runner)
         constant = dataclasses.replace(running.application, door=cast("Any", ConstantDoor()))
         try:
             changed = dataclasses.replace(running, application=constant, batch=contextlib.nullcontext)
-            server.serve(changed, listener, runner)
+            server.serve(changed, told, listener, runner)
         finally:
             running.stop()
 

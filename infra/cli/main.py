@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from importlib import metadata
 
+import chalicelib
 from infra.cli import serve
 from infra.local import config
 
@@ -11,7 +11,7 @@ from infra.local import config
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit status."""
     parser = argparse.ArgumentParser(prog="mns", description="OpenMNS: an open server for the Alibaba Cloud MNS API.")
-    parser.add_argument("--version", action="version", version=f"OpenMNS {metadata.version('openmns')}")
+    parser.add_argument("--version", action="version", version=f"OpenMNS {chalicelib.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.register(commands)
     chosen = parser.parse_args(arguments)

@@ -3,9 +3,9 @@
 import argparse
 import sys
 import time
-from importlib import metadata
 from typing import TYPE_CHECKING
 
+import chalicelib
 from infra.local import config
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         choices=config.DURABILITIES,
         help="normal: what was answered survives the end of the process; full: the end of power, too (normal)",
     )
+    parser.add_argument(
+        "--workers", type=int, help="processes that serve the same folder (one per core, 2 at most; 1 in memory)"
+    )
     parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
     parser.set_defaults(run=run)
 
@@ -48,7 +51,7 @@ def run(chosen: argparse.Namespace) -> int:
     told = config.load({name: value for name, value in vars(chosen).items() if name != "run"})
     # Imported here, so that a wrong flag is answered at once.
     try:
-        from infra.local import driver, runtime, server  # noqa: PLC0415
+        from infra.local import runners, runtime, server  # noqa: PLC0415
     except ValueError as error:  # a variable of `chalicelib.settings`
         raise config.ConfigError(str(error)) from error
 
@@ -60,11 +63,11 @@ def run(chosen: argparse.Namespace) -> int:
             " choose another address with --host or another port with --port"
         ) from error
     with listener:
-        runner = server.LoopRunner()
-        running = runtime.start(told, run=driver.ThreadRunner if told.engine == "moto" else runner)
+        runner = runners.LoopRunner()
+        running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)
-            server.serve(running, listener, runner)
+            server.serve(running, told, listener, runner)
         finally:
             running.stop()
     return 0
@@ -83,7 +86,7 @@ def _greet(told: config.LocalConfig, running: "runtime.Runtime", endpoint: str, 
     others = f"\n  and              {len(told.keys) - 1} more account keys of {told.source}" if told.keys[1:] else ""
     queues = f"\n  queues           {', '.join(entry.name for entry in told.queues)}" if told.queues else ""
     sys.stdout.write(
-        f"OpenMNS {metadata.version('openmns')} is ready after {seconds:.1f} s: engine {told.engine}, {kept}\n\n"
+        f"OpenMNS {chalicelib.__version__} is ready after {seconds:.1f} s: engine {told.engine}, {kept}\n\n"
         f"  endpoint         {endpoint}\n"
         f"  account          {key.account_id}, region {running.application.settings.region}\n"
         f"  AccessKeyId      {key.access_key_id}\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.embedded import sizes, tables, values
+from infra.embedded import requests, sizes, tables, values
 
 WRITE_BYTES = 1024
 READ_BYTES = 4096
@@ -114,3 +114,12 @@ class Ledger:
         if not self.wanted:
             return None
         return [account.report(self._mode, self._units_name) for account in self._accounts.values()]
+
+
+_FREE = Ledger("NONE")
+
+
+def ledger(request: requests.Request, units_name: str | None = None) -> Ledger:
+    """The ledger of a call; while costs are not asked for, the same empty one for all."""
+    mode = requests.capacity_mode(request)
+    return _FREE if mode == "NONE" else Ledger(mode, units_name)

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 from infra.embedded import decimals, errors, grammar, paths, values
 
 Test: TypeAlias = Callable[[values.Item, values.Item], bool]
-Read: TypeAlias = Callable[[values.Item, values.Item], values.Value | None]
 Check: TypeAlias = Callable[[values.Item], None]
 Refuse: TypeAlias = Callable[[str], errors.Refusal]
 
@@ -73,9 +72,9 @@ class Compiler:
         self._check_distinct(tree.operator, tree.left, tree.right)
         left, right = self._operand(tree.left), self._operand(tree.right)
         if tree.operator == "=":
-            return lambda item, bound: _equal(left(item, bound), right(item, bound))
+            return lambda item, bound: values.equal(left(item, bound), right(item, bound))
         if tree.operator == "<>":
-            return lambda item, bound: not _equal(left(item, bound), right(item, bound))
+            return lambda item, bound: not values.equal(left(item, bound), right(item, bound))
         compare = _ORDER[tree.operator]
         for operand in (tree.left, tree.right):
             self._check_types(tree.operator, operand, ORDERED)
@@ -99,10 +98,10 @@ class Compiler:
         match tree.name:
             case "attribute_exists":
                 read = self._path_of(tree)
-                return lambda item, _: read(item) is not None
+                return lambda item, bound: read(item, bound) is not None
             case "attribute_not_exists":
                 read = self._path_of(tree)
-                return lambda item, _: read(item) is None
+                return lambda item, bound: read(item, bound) is None
             case "size":
                 raise self._misused("size")
         self._check_distinct(tree.name, first, *rest)
@@ -116,12 +115,11 @@ class Compiler:
         self._check_type_name(rest[0])
         return lambda item, bound: _is_of_type(left(item, bound), right(item, bound))
 
-    def _operand(self, operand: grammar.Operand) -> Read:
+    def _operand(self, operand: grammar.Operand) -> paths.Read:
         match operand:
             case grammar.Path():
                 self.heads.add(str(operand.parts[0]))
-                read = paths.getter(operand)
-                return lambda item, _: read(item)
+                return paths.reader(operand)
             case grammar.Reference(name):
                 return lambda _, bound: bound[name]
             case grammar.Function(name="size"):
@@ -140,20 +138,16 @@ class Compiler:
         return self._refuse(f"The function is not allowed to be used this way in an expression; function: {name}")
 
     def _check_arity(self, tree: grammar.Function) -> None:
-        if tree.name not in _ARITY:
-            raise self._refuse(f"Invalid function name; function: {tree.name}")
-        if len(tree.arguments) != _ARITY[tree.name]:
-            raise self._refuse(
-                "Incorrect number of operands for operator or function; "
-                f"operator or function: {tree.name}, number of operands: {len(tree.arguments)}"
-            )
+        misuse = tree.misuse(_ARITY)
+        if misuse is not None:
+            raise self._refuse(misuse)
 
-    def _path_of(self, tree: grammar.Function) -> paths.Getter:
+    def _path_of(self, tree: grammar.Function) -> paths.Read:
         (argument,) = tree.arguments
         if not isinstance(argument, grammar.Path):
             raise self._refuse(f"Operator or function requires a document path; operator or function: {tree.name}")
         self.heads.add(str(argument.parts[0]))
-        return paths.getter(argument)
+        return paths.reader(argument)
 
     def _check_distinct(self, name: str, first: grammar.Operand, *rest: grammar.Operand) -> None:
         if isinstance(first, grammar.Path) and first in rest:
@@ -213,7 +207,7 @@ def ordered(compare: Callable[[Any, Any], bool], left: values.Value | None, righ
     """Whether `compare` holds for two values of one ordered type; False for anything else."""
     if left is None or right is None:
         return False
-    kind, content = next(iter(left.items()))
+    [(kind, content)] = left.items()
     other = right.get(kind)
     if other is None or kind not in ORDERED:
         return False
@@ -222,12 +216,8 @@ def ordered(compare: Callable[[Any, Any], bool], left: values.Value | None, righ
     return compare(content, other)
 
 
-def _equal(left: values.Value | None, right: values.Value | None) -> bool:
-    return left is not None and values.same(left, right)
-
-
 def _is_one_of(value: values.Value | None, choices: list[values.Value | None]) -> bool:
-    return any(_equal(value, choice) for choice in choices)
+    return any(values.equal(value, choice) for choice in choices)
 
 
 def _contains(container: values.Value | None, sought: values.Value | None) -> bool:

@@ -18,15 +18,18 @@ MIN_EXPONENT = -130
 _CONTEXT = decimal.Context(prec=400, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 
 
+def is_plain(text: str) -> bool:
+    """Whether `text` is a whole, non-negative number in canonical form."""
+    return text.isdigit() and len(text) <= MAX_DIGITS and text.isascii() and (text[0] != "0" or text == "0")
+
+
 def canonical(text: str) -> str:
     """The canonical form of the number in `text`.
 
     Raises:
         Refusal: it is not a number, or out of range, or has too many digits.
     """
-    if len(text) <= MAX_DIGITS and text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
-        return text
-    return _canonical(text)
+    return text if is_plain(text) else _canonical(text)
 
 
 @functools.lru_cache(maxsize=4096)

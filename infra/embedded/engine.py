@@ -1,8 +1,8 @@
 """The engine: boto3's DynamoDB and DynamoDB Streams client methods on one SQLite file.
 
 One engine has one connection and one lock; any thread may call it, and several processes may each have an engine on
-the same file. Every method takes the client's keyword arguments, returns what the client would, and raises
-`botocore.exceptions.ClientError`: all refusals pass the one gate in `_serve`.
+the same file, opened by each for itself and not carried over a fork. Every method takes the client's keyword arguments,
+returns what the client would, and raises `botocore.exceptions.ClientError`: all refusals pass the one gate in `_serve`.
 """
 
 from __future__ import annotations

@@ -25,17 +25,21 @@ _PARAMETERS = {
     "FilterExpression": "filter",
     "ProjectionExpression": "projection",
 }
+_NO_TEXTS = (None,) * len(_PARAMETERS)
 _NAME = re.compile(r"#[0-9A-Za-z_]+")
 _VALUE = re.compile(r":[0-9A-Za-z_]+")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Program:
     """The compiled expressions of a request; what it does not have is None.
+
+    Compiled once and cached, so that it is compared by identity.
 
     Attributes:
         update: of UpdateExpression.
         condition: of ConditionExpression.
+        condition_absent: the attribute that must be absent, if that is all the condition says.
         key: of KeyConditionExpression.
         filter: of FilterExpression.
         filter_heads: the top-level attributes that the filter reads.
@@ -47,6 +51,7 @@ class Program:
 
     update: updates.Update | None = None
     condition: conditions.Test | None = None
+    condition_absent: str | None = None
     key: keyconditions.KeyCondition | None = None
     filter: conditions.Test | None = None
     filter_heads: frozenset[str] = frozenset()
@@ -65,9 +70,9 @@ def prepare(request: Mapping[str, Any]) -> tuple[Program, values.Item]:
     Returns:
         The program, and the request's expression values in canonical form.
     """
-    texts = tuple(request.get(parameter) for parameter in _PARAMETERS)
-    names = request.get("ExpressionAttributeNames")
-    supplied = request.get("ExpressionAttributeValues")
+    get = request.get
+    texts = tuple([get(parameter) for parameter in _PARAMETERS])
+    names, supplied = get("ExpressionAttributeNames"), get("ExpressionAttributeValues")
     if texts == _NO_TEXTS:
         _refuse_orphans(names, supplied)
         return _NOTHING, {}
@@ -75,9 +80,6 @@ def prepare(request: Mapping[str, Any]) -> tuple[Program, values.Item]:
     if supplied is None and not program.all_values_used:
         return program, {}
     return program, _bind(program, supplied)
-
-
-_NO_TEXTS = (None,) * len(_PARAMETERS)
 
 
 def _refuse_orphans(names: object, supplied: object) -> None:
@@ -169,4 +171,11 @@ def _compile_one(part: str, parser: grammar.Parser, checks: list[conditions.Chec
         return {"key": keyconditions.compile_key_condition(tree)}
     if part == "filter":
         return {"filter": test, "filter_heads": frozenset(compiler.heads)}
-    return {"condition": test}
+    return {"condition": test, "condition_absent": _absent(tree)}
+
+
+def _absent(tree: grammar.Condition) -> str | None:
+    match tree:
+        case grammar.Function("attribute_not_exists", (grammar.Path((str(name),)),)):
+            return name
+    return None

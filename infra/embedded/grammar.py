@@ -56,6 +56,17 @@ class Function:
     name: str
     arguments: tuple[Operand, ...]
 
+    def misuse(self, arity: Mapping[str, int]) -> str | None:
+        """What is wrong with the call where only the functions in `arity` exist, with so many arguments each."""
+        if self.name not in arity:
+            return f"Invalid function name; function: {self.name}"
+        if len(self.arguments) != arity[self.name]:
+            return (
+                "Incorrect number of operands for operator or function; "
+                f"operator or function: {self.name}, number of operands: {len(self.arguments)}"
+            )
+        return None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sum:

@@ -28,7 +28,7 @@ class Term:
 KeyCondition: TypeAlias = dict[str, Term]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Bounds:
     """What a key condition selects.
 
@@ -66,6 +66,12 @@ def compile_key_condition(tree: grammar.Condition) -> KeyCondition:
     return terms
 
 
+def whole_partition(condition: KeyCondition, hash_key: schema.KeyAttribute) -> str | None:
+    """The `:` name of the partition key if the condition says nothing else; None if it says more, or is refused."""
+    term = condition.get(hash_key.name)
+    return term.operands[0] if term is not None and term.operator == "=" and len(condition) == 1 else None
+
+
 def bounds(
     condition: KeyCondition, bound: values.Item, hash_key: schema.KeyAttribute, range_key: schema.KeyAttribute | None
 ) -> Bounds:
@@ -75,7 +81,7 @@ def bounds(
         raise errors.validation(f"Query condition missed key schema element: {hash_key.name}")
     if term.operator != "=":
         raise errors.validation("Query key condition not supported")
-    (partition,) = _columns(term, bound, hash_key)
+    partition = column(term.operands[0], bound, hash_key)
     if len(condition) == 1:
         return Bounds(partition)
     if range_key is None:
@@ -83,12 +89,23 @@ def bounds(
     term = condition.get(range_key.name)
     if term is None:
         raise errors.validation(f"Query condition missed key schema element: {range_key.name}")
-    return _range(partition, term, _columns(term, bound, range_key), range_key)
+    return _range(partition, term, [column(name, bound, range_key) for name in term.operands], range_key)
 
 
-def _range(
-    partition: keys.Column, term: Term, columns: tuple[keys.Column, ...], range_key: schema.KeyAttribute
-) -> Bounds:
+def column(name: str, bound: values.Item, key: schema.KeyAttribute) -> keys.Column:
+    """The column value of a key attribute that is compared with the value called `name`."""
+    content: keys.Column | None = bound[name].get(key.kind)
+    if content is None:
+        raise errors.invalid("Condition parameter type does not match schema type")
+    if not content:
+        raise errors.validation(
+            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
+            f"empty {'string' if key.kind == 'S' else 'binary'} value. Key: {key.name}"
+        )
+    return keys.encode(key.kind, content)
+
+
+def _range(partition: keys.Column, term: Term, columns: list[keys.Column], range_key: schema.KeyAttribute) -> Bounds:
     first, last = columns[0], columns[-1]
     match term.operator:
         case "begins_with":
@@ -100,21 +117,6 @@ def _range(
         case ">" | ">=":
             return Bounds(partition, low=first, low_operator=term.operator)
     return Bounds(partition, first, ">=", last, "<=")
-
-
-def _columns(term: Term, bound: values.Item, key: schema.KeyAttribute) -> tuple[keys.Column, ...]:
-    columns = []
-    for name in term.operands:
-        content = bound[name].get(key.kind)
-        if content is None:
-            raise errors.invalid("Condition parameter type does not match schema type")
-        if content in ("", b""):
-            raise errors.validation(
-                "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
-                f"empty {'string' if key.kind == 'S' else 'binary'} value. Key: {key.name}"
-            )
-        columns.append(keys.encode(key.kind, content))
-    return tuple(columns)
 
 
 def _leaves(tree: grammar.Condition) -> list[grammar.Condition]:

@@ -7,18 +7,18 @@ from typing import Any, TypeAlias
 
 from infra.embedded import errors, grammar, values
 
-Getter: TypeAlias = Callable[[values.Item], values.Value | None]
+Read: TypeAlias = Callable[[values.Item, values.Item], values.Value | None]
 
 _MISPLACED = "The document path provided in the update expression is invalid for update"
 
 
-def getter(path: grammar.Path) -> Getter:
-    """A function that reads `path` in an item, or returns None where it leads nowhere."""
+def reader(path: grammar.Path) -> Read:
+    """A function of an item and the call's values that reads `path` in the item; None where it leads nowhere."""
     head, *rest = path.parts
     name = str(head)
     if not rest:
-        return lambda item: item.get(name)
-    return lambda item: _walk(item.get(name), rest)
+        return lambda item, _: item.get(name)
+    return lambda item, _: _walk(item.get(name), rest)
 
 
 def _walk(value: values.Value | None, parts: list[str | int]) -> values.Value | None:

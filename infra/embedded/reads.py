@@ -6,6 +6,7 @@ A page ends at Limit, at 1 MB, or with the last item; in the first two cases it 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -29,36 +30,56 @@ if TYPE_CHECKING:
 
 _SELECTS = ("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT")
 _MAX_SEGMENTS = 1_000_000
+_PLANS = 1024
 _KEYS_BELOW_A_PAGE = 100  # keys have at most 2 KB + 3 * 1 KB, so that so many cannot fill a page
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class Page:
-    """What a query or scan is to read.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What queries and scans have in common that differ in their values and positions only.
 
     Attributes:
         table: the table.
         view: the table itself or one of its indexes.
         program: the compiled expressions.
-        bound: the values of those.
         fetches: whether a local index is read together with the rest of each item.
+        entries: whether index entries are read alone, which hold nothing but keys.
+        shown_as_read: whether such entries are shown all and whole.
         counts: whether only the number of items is wanted.
         consistent: whether the read is strongly consistent.
-        limit: how many items to look at, at most; None for no such limit.
-        segment: for a parallel scan, the number of the segment and of all segments.
-        start: where to go on, as an item of key attributes.
+        partition: the `:` name of a partition key whose items are wanted all, if that is the key condition.
+        statements: what reads such a partition from its beginning, forwards and backwards.
     """
 
     table: tables.Table
     view: tables.View
     program: expressions.Program
-    bound: values.Item
     fetches: bool
+    entries: bool
+    shown_as_read: bool
     counts: bool
     consistent: bool
+    partition: str | None
+    statements: tuple[str, str]
+
+
+@dataclasses.dataclass(slots=True)
+class Page:
+    """What one query or scan is to read.
+
+    Attributes:
+        plan: how.
+        bound: the values of its expressions.
+        limit: how many items to look at, at most; None for no such limit.
+        start: where to go on, as an item of key attributes.
+        segment: for a parallel scan, the number of the segment and of all segments.
+    """
+
+    plan: Plan
+    bound: values.Item
     limit: int | None
-    segment: tuple[int, int] | None
     start: values.Item | None
+    segment: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -75,7 +96,7 @@ class _Harvest:
 def get_item(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
     """Do a GetItem."""
     program, _ = expressions.prepare(request)
-    ledger = capacity.Ledger(requests.capacity_mode(request))
+    ledger = capacity.ledger(request)
     key = table.key(values.item(request["Key"]))
     consistent = bool(request.get("ConsistentRead"))
     item = _fetch(db, table, key, program, ledger, 1.0 if consistent else 0.5)
@@ -89,7 +110,7 @@ def batch_get_item(
     members: Mapping[str, Any] = request["RequestItems"]
     if sum(len(member["Keys"]) for member in members.values()) > requests.MAX_BATCH_READS:
         raise errors.validation("Too many items requested for the BatchGetItem call")
-    ledger = capacity.Ledger(requests.capacity_mode(request))
+    ledger = capacity.ledger(request)
     responses: dict[str, list[values.Item]] = {}
     unprocessed: dict[str, Any] = {}
     size = 0
@@ -115,7 +136,7 @@ def transact_get_items(
     db: database.Database, found: Mapping[str, tables.Table], request: requests.Request
 ) -> requests.Response:
     """Do a TransactGetItems on the tables in `found`."""
-    ledger = capacity.Ledger(requests.capacity_mode(request), "ReadCapacityUnits")
+    ledger = capacity.ledger(request, "ReadCapacityUnits")
     gets = [action["Get"] for action in request["TransactItems"]]
     if not 1 <= len(gets) <= requests.MAX_TRANSACTION_ACTIONS:
         raise errors.constraint("[...]", "transactItems", "Member must have length less than or equal to 100")
@@ -136,14 +157,26 @@ def transact_get_items(
 def query(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
     """Do a Query."""
     page = _page(table, request)
-    view = page.view
-    if page.program.key is None:
+    plan = page.plan
+    descending = request.get("ScanIndexForward") is False
+    if plan.partition is None or page.start is not None:
+        return _query_range(db, page, request, descending=descending)
+    partition = keyconditions.column(plan.partition, page.bound, plan.view.hash)
+    _check_filter(plan)
+    return _answer(db, page, plan.statements[descending], [partition], request)
+
+
+def _query_range(
+    db: database.Database, page: Page, request: requests.Request, *, descending: bool
+) -> requests.Response:
+    """Do a Query that has a condition on the sort key or a position to go on from."""
+    view, program = page.plan.view, page.plan.program
+    if program.key is None:
         raise errors.validation(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
         )
-    bounds = keyconditions.bounds(page.program.key, page.bound, view.hash, view.range)
-    _check_filter(page)
-    descending = request.get("ScanIndexForward") is False
+    bounds = keyconditions.bounds(program.key, page.bound, view.hash, view.range)
+    _check_filter(page.plan)
     low, high = bounds.low, bounds.high
     parameters: list[Any] = [bounds.hash]
     after: list[Any] = []
@@ -152,14 +185,17 @@ def query(db: database.Database, table: tables.Table, request: requests.Request)
         _check_start(view, bounds, position)
         after = [position[column] for column in view.order[1:]]
         low, high = (low, None) if descending else (None, high)
-    parameters += [column for column in (low, high) if column is not None]
+    if low is not None:
+        parameters.append(low)
+    if high is not None:
+        parameters.append(high)
     statement = view.select(
         equal=True,
         low=None if low is None else bounds.low_operator,
         high=None if high is None else bounds.high_operator,
         start=page.start is not None,
         descending=descending,
-        keys=view.keys_only and not page.fetches,
+        keys=page.plan.entries,
     )
     return _answer(db, page, statement, [*parameters, *after], request)
 
@@ -167,18 +203,14 @@ def query(db: database.Database, table: tables.Table, request: requests.Request)
 def scan(db: database.Database, table: tables.Table, request: requests.Request) -> requests.Response:
     """Do a Scan."""
     page = _page(table, request)
-    view = page.view
+    page.segment = _segment(request)
+    view = page.plan.view
     after: list[Any] = []
     if page.start is not None:
         position = view.position(page.start)
         after = [position[column] for column in view.order]
     statement = view.select(
-        equal=False,
-        low=None,
-        high=None,
-        start=page.start is not None,
-        descending=False,
-        keys=view.keys_only and not page.fetches,
+        equal=False, low=None, high=None, start=page.start is not None, descending=False, keys=page.plan.entries
     )
     return _answer(db, page, statement, after, request)
 
@@ -211,11 +243,24 @@ def _distinct(
 
 def _page(table: tables.Table, request: requests.Request) -> Page:
     program, bound = expressions.prepare(request)
-    view = table.view(request.get("IndexName"))
-    consistent = bool(request.get("ConsistentRead"))
+    plan = _plan(table, program, request.get("IndexName"), request.get("Select"), bool(request.get("ConsistentRead")))
+    limit = requests.limit(request)
+    start = request.get("ExclusiveStartKey")
+    return Page(plan, bound, limit, None if start is None else values.item(start))
+
+
+@functools.lru_cache(maxsize=_PLANS)
+def _plan(
+    table: tables.Table,
+    program: expressions.Program,
+    index_name: str | None,
+    wanted: str | None,
+    consistent: bool,  # noqa: FBT001 - part of the cache's key
+) -> Plan:
+    view = table.view(index_name)
     if consistent and view.index is not None and not view.index.is_local:
         raise errors.validation("Consistent reads are not supported on global secondary indexes")
-    select = requests.choice(request, "Select", _SELECTS, "")
+    select = requests.choice({"Select": wanted}, "Select", _SELECTS, "")
     if program.projection is not None and select not in ("", "SPECIFIC_ATTRIBUTES"):
         raise errors.validation(
             f"Cannot specify the ProjectionExpression when choosing to get {select.removesuffix('_ATTRIBUTES')}"
@@ -226,18 +271,22 @@ def _page(table: tables.Table, request: requests.Request) -> Page:
         raise errors.validation(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC"
         )
-    start = request.get("ExclusiveStartKey")
-    return Page(
+    fetches = _fetches(view, program, select)
+    entries = view.keys_only and not fetches
+    return Plan(
         table=table,
         view=view,
         program=program,
-        bound=bound,
-        fetches=_fetches(view, program, select),
+        fetches=fetches,
+        entries=entries,
+        shown_as_read=entries and program.filter is None and program.projection is None,
         counts=select == "COUNT",
         consistent=consistent,
-        limit=requests.limit(request),
-        segment=_segment(request),
-        start=None if start is None else values.item(start),
+        partition=None if program.key is None else keyconditions.whole_partition(program.key, view.hash),
+        statements=(
+            view.select(equal=True, low=None, high=None, start=False, descending=False, keys=entries),
+            view.select(equal=True, low=None, high=None, start=False, descending=True, keys=entries),
+        ),
     )
 
 
@@ -269,10 +318,11 @@ def _segment(request: requests.Request) -> tuple[int, int] | None:
     return segment, total
 
 
-def _check_filter(page: Page) -> None:
-    view = page.view
-    for key in (view.hash, view.range):
-        if key is not None and key.name in page.program.filter_heads:
+def _check_filter(plan: Plan) -> None:
+    if plan.program.filter is None:
+        return
+    for key in (plan.view.hash, plan.view.range):
+        if key is not None and key.name in plan.program.filter_heads:
             raise errors.validation(
                 f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {key.name}"
             )
@@ -288,11 +338,10 @@ def _check_start(view: tables.View, bounds: keyconditions.Bounds, position: dict
 def _answer(
     db: database.Database, page: Page, statement: str, parameters: list[Any], request: requests.Request
 ) -> requests.Response:
-    mode = requests.capacity_mode(request)
-    if page.limit is None or page.segment is not None:
-        parameters.append(-1)
-    else:
-        parameters.append(page.limit)
+    plan, mode = page.plan, requests.capacity_mode(request)
+    parameters.append(-1 if page.limit is None or page.segment is not None else page.limit)
+    if mode == "NONE" and _is_simple(page):
+        return _entries(page, db.execute(statement, parameters).fetchall())
     cursor = db.execute(statement, parameters)
     try:
         harvest, more = _gather(page, cursor, priced=mode != "NONE")
@@ -300,9 +349,9 @@ def _answer(
         cursor.close()
     position = None
     if more and harvest.last is not None:
-        position = {name: harvest.last[name] for name in page.view.key_names}
+        position = {name: harvest.last[name] for name in plan.view.key_names}
     return requests.respond(
-        Items=None if page.counts else harvest.items,
+        Items=None if plan.counts else harvest.items,
         Count=len(harvest.items),
         ScannedCount=harvest.looked_at,
         LastEvaluatedKey=position,
@@ -310,20 +359,38 @@ def _answer(
     )
 
 
+def _is_simple(page: Page) -> bool:
+    """Whether the rows are what is to be shown, and too few to fill a page by their size."""
+    limit = page.limit
+    return page.plan.shown_as_read and limit is not None and limit <= _KEYS_BELOW_A_PAGE and page.segment is None
+
+
+def _entries(page: Page, rows: list[tables.Columns]) -> requests.Response:
+    """The answer that shows all of `rows`."""
+    items = [page.plan.view.key_item(row) for row in rows]
+    return requests.respond(
+        Items=None if page.plan.counts else items,
+        Count=len(items),
+        ScannedCount=len(items),
+        LastEvaluatedKey=dict(items[-1]) if len(items) == page.limit else None,
+    )
+
+
 def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tuple[_Harvest, bool]:
     """Read rows until the page is full; the second result tells whether it is."""
-    program, bound = page.program, page.bound
+    plan, bound = page.plan, page.bound
+    program = plan.program
     keep = program.filter
     harvest = _Harvest([])
     measured = priced or page.limit is None or page.limit > _KEYS_BELOW_A_PAGE
     for row in rows:
-        whole, item, size = _item_of(page, row, measured=measured)
-        if page.segment is not None and not _in_segment(page, whole):
+        whole, item, size = _item_of(plan, row, measured=measured)
+        if page.segment is not None and not _in_segment(page.segment, plan.table, whole):
             continue
         harvest.looked_at += 1
         harvest.size += size
         harvest.last = whole
-        if page.fetches and priced:
+        if plan.fetches and priced:
             harvest.fetched_units += capacity.read_units(row[0])
         if keep is None or keep(item, bound):
             harvest.items.append(item if program.projection is None else paths.project(item, program.projection))
@@ -332,31 +399,31 @@ def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tupl
     return harvest, False
 
 
-def _item_of(page: Page, row: tables.Columns, *, measured: bool) -> tuple[values.Item, values.Item, int]:
+def _item_of(plan: Plan, row: tables.Columns, *, measured: bool) -> tuple[values.Item, values.Item, int]:
     """The stored item (or what is known of it), what the page shows of it, and the size that is read for that."""
-    view = page.view
-    if view.keys_only and not page.fetches:
+    view = plan.view
+    if plan.entries:
         item = view.key_item(row)
         return item, item, sizes.item(item) if measured else 0
     whole = codec.decode(row[1])
     if view.index is None or view.index.projection == "ALL":
         return whole, whole, row[0]
     projected = view.item(whole)
-    return whole, whole if page.fetches else projected, sizes.item(projected)
+    return whole, whole if plan.fetches else projected, sizes.item(projected)
 
 
-def _in_segment(page: Page, item: values.Item) -> bool:
-    segment, total = page.segment or (0, 1)
-    partition = item[page.table.schema.hash.name]
-    return zlib.crc32(repr(partition).encode()) % total == segment
+def _in_segment(segment: tuple[int, int], table: tables.Table, item: values.Item) -> bool:
+    number, total = segment
+    partition = item[table.schema.hash.name]
+    return zlib.crc32(repr(partition).encode()) % total == number
 
 
 def _consumed(page: Page, harvest: _Harvest, mode: str) -> dict[str, Any] | None:
-    ledger = capacity.Ledger(mode)
-    if not ledger.wanted:
+    if mode == "NONE":
         return None
-    factor = 1.0 if page.consistent else 0.5
-    account = ledger.of(page.table)
-    account.add(factor * capacity.read_units(harvest.size), page.view)
+    ledger = capacity.Ledger(mode)
+    factor = 1.0 if page.plan.consistent else 0.5
+    account = ledger.of(page.plan.table)
+    account.add(factor * capacity.read_units(harvest.size), page.plan.view)
     account.add(factor * harvest.fetched_units)
     return ledger.one()

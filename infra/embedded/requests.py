@@ -80,6 +80,10 @@ def limit(request: Request, parameter: str = "Limit", most: int | None = None) -
 
 def respond(**members: Any) -> Response:
     """A successful response; members that are None are left out."""
-    response = {name: value for name, value in members.items() if value is not None}
-    response["ResponseMetadata"] = {"RequestId": "", "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
+    response: Response = {
+        "ResponseMetadata": {"RequestId": "", "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
+    }
+    for name, value in members.items():
+        if value is not None:
+            response[name] = value
     return response

@@ -6,6 +6,7 @@ per element.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,23 +22,23 @@ def item(attributes: values.Item) -> int:
     """The size of an item in bytes."""
     total = 0
     for name, attribute in attributes.items():
-        text = attribute.get("S")
-        if text is not None:
-            total += (len(name) if name.isascii() else len(name.encode())) + (
-                len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-            )
+        total += len(name) if name.isascii() else string(name)
+        if (text := attribute.get("S")) is not None:
+            total += len(text) if text.isascii() else string(text)
+        elif (text := attribute.get("N")) is not None:
+            total += number(text)
         else:
-            total += string(name) + value(attribute)
+            total += value(attribute)
     return total
 
 
 def value(attribute: values.Value) -> int:  # noqa: PLR0911 - one return per type reads best
     """The size of one checked attribute value in bytes, without its name."""
-    kind, content = next(iter(attribute.items()))
-    if kind == "S":
-        return string(content)
-    if kind == "N":
-        return number(content)
+    if (text := attribute.get("S")) is not None:
+        return len(text) if text.isascii() else string(text)
+    if (text := attribute.get("N")) is not None:
+        return number(text)
+    [(kind, content)] = attribute.items()
     if kind in ("BOOL", "NULL"):
         return 1
     if kind == "B":
@@ -51,13 +52,27 @@ def value(attribute: values.Value) -> int:  # noqa: PLR0911 - one return per typ
     return sum(map(number if kind == "NS" else len, content))
 
 
+def growth(name: str, old: values.Value | None, new: values.Value | None) -> int:
+    """How many bytes an item grows by when an attribute changes from `old` to `new`; None stands for absent."""
+    if old is None:
+        return 0 if new is None else string(name) + value(new)
+    if new is None:
+        return -string(name) - value(old)
+    return value(new) - value(old)
+
+
 def string(text: str) -> int:
     """The UTF-8 length of a text."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
+@functools.lru_cache(maxsize=4096)  # times and counters come again: in a condition, in both images of a record
 def number(text: str) -> int:
     """The size of a canonical number: digits are packed in pairs, aligned at the decimal point."""
+    if text.isdigit():  # by far the most
+        significant = len(text.rstrip("0"))
+        split = significant % 2 == 0 and len(text) % 2 == 1  # its first digit is the second one of a pair
+        return 1 + (significant + 1) // 2 + split if significant else 1
     negative = text[0] == "-"
     whole, _, fraction = text[negative:].partition(".")
     whole = whole.lstrip("0")

@@ -3,6 +3,9 @@
 A stream is one shard. A record's sequence number is its row number in the stream's table, which grows by one within
 the transaction that writes it, so the order of numbers is the order of commits. The newest row is never deleted when
 it is trimmed, only emptied: SQLite numbers the next row after it.
+
+A record holds the images that the stream's view shows. Where both are shown, that of an update holds the new image and
+only those attributes of the old one that changed, since they are few and the rest would be written twice.
 """
 
 from __future__ import annotations
@@ -27,12 +30,20 @@ _INSERT = 1
 _MODIFY = 2
 _REMOVE = 3
 _EXPIRE = 4
-_EVENTS = {_INSERT: "INSERT", _MODIFY: "MODIFY", _REMOVE: "REMOVE", _EXPIRE: "REMOVE"}
+_UPDATE = 5  # a modification whose `old` holds only the attributes that changed, None for those that were absent
+_EVENTS = {_INSERT: "INSERT", _MODIFY: "MODIFY", _REMOVE: "REMOVE", _EXPIRE: "REMOVE", _UPDATE: "MODIFY"}
 _POSITIONED = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}
 
 
 def record(
-    db: database.Database, table: tables.Table, old: str | None, new: str | None, now: int, *, by_service: bool
+    db: database.Database,
+    table: tables.Table,
+    old: str | None,
+    new: str | None,
+    now: int,
+    *,
+    replaced: codec.Attributes | None = None,
+    by_service: bool = False,
 ) -> None:
     """Write the record of a change.
 
@@ -42,17 +53,19 @@ def record(
         old: the item's text before, None if it was not there.
         new: the item's text after, None if it is not there.
         now: the time, in milliseconds.
+        replaced: the attributes in which the two differ, as they were before, where that is known.
         by_service: whether the service itself deleted it.
     """
-    view = table.schema.stream_view
     if old is None:
         kind = _INSERT
-    elif new is not None:
-        kind = _MODIFY
-    else:
+    elif new is None:
         kind = _EXPIRE if by_service else _REMOVE
-    new_image = new if view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES") else None
-    old_image = old if view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES") else None
+    elif replaced is not None and table.streams_new and table.streams_old:
+        kind, old = _UPDATE, codec.encode(replaced)
+    else:
+        kind = _MODIFY
+    new_image = new if table.streams_new else None
+    old_image = old if table.streams_old else None
     key = _keys(table, new or old or "") if new_image is None and old_image is None else None
     db.execute(table.insert_record, (now, kind, key, new_image, old_image))
     db.touched.add(table.schema.name)
@@ -213,13 +226,18 @@ def _key_item(table: tables.Table, item: values.Item) -> values.Item:
 def _render(table: tables.Table, row: tuple[int, int, int, str | None, str | None, str | None]) -> dict[str, Any]:
     seq, at, kind, key_text, new_text, old_text = row
     new = None if new_text is None else codec.decode(new_text)
-    old = None if old_text is None else codec.decode(old_text)
+    new_size = 0 if new is None else sizes.item(new)
+    if kind == _UPDATE:
+        old, old_size = _before(new or {}, new_size, codec.decode_changes(old_text or ""))
+    else:
+        old = None if old_text is None else codec.decode(old_text)
+        old_size = 0 if old is None else sizes.item(old)
     key = codec.decode(key_text) if key_text is not None else _key_item(table, new or old or {})
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": schema.moment(at),
         "Keys": key,
         "SequenceNumber": _number(seq),
-        "SizeBytes": sum(sizes.item(image) for image in (key, new, old) if image is not None),
+        "SizeBytes": sizes.item(key) + new_size + old_size,
         "StreamViewType": table.schema.stream_view,
     }
     if new is not None:
@@ -237,6 +255,18 @@ def _render(table: tables.Table, row: tuple[int, int, int, str | None, str | Non
     if kind == _EXPIRE:
         shown["userIdentity"] = dict(_SERVICE_IDENTITY)
     return shown
+
+
+def _before(new: values.Item, size: int, replaced: codec.Attributes) -> tuple[values.Item | None, int]:
+    """The item before an update, and its size; what did not change is the same object in both images."""
+    old = dict(new)
+    for name, attribute in replaced.items():
+        size += sizes.growth(name, new.get(name), attribute)
+        if attribute is None:
+            old.pop(name, None)
+        else:
+            old[name] = attribute
+    return old, size
 
 
 def _oldest(db: database.Database, table: tables.Table) -> int | None:

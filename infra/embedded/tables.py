@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Columns: TypeAlias = tuple[Any, ...]
 
 _LARGEST_TIME = 1 << 62
+_SURELY_SHORT = 255  # characters of a key that cannot exceed its limit, whatever they are
 
 
 class View:
@@ -63,10 +64,10 @@ class View:
 
     def key_item(self, columns: Columns) -> values.Item:
         """The item made of the attributes in `key_names` alone, of their columns."""
-        return {
-            name: keys.decode(kind, column) if kind == "N" else {kind: column}
-            for (name, kind), column in zip(self._key_kinds, columns, strict=True)
-        }
+        item = {}
+        for (name, kind), column in zip(self._key_kinds, columns, strict=True):
+            item[name] = {kind: column} if kind != "N" else keys.decode(kind, column)
+        return item
 
     def item(self, whole: values.Item) -> values.Item:
         """What the view shows of an item."""
@@ -134,6 +135,9 @@ class Table:
         serial: its number.
         name: its name in SQLite.
         stream: the SQLite name of its stream.
+        streams_new: whether stream records show the item as it is after the change.
+        streams_old: whether they show the item as it was before.
+        key_names: the names of its key attributes.
         index_keys: the attributes behind the columns k0 ... kn.
         column_attributes: the names of all attributes outside the key that have a column: those and the one of ttl.
         base: the table itself as something to be read in order.
@@ -146,6 +150,8 @@ class Table:
         self.generation = generation
         self.name = f"t{serial}_{generation}"
         self.stream = f"s{serial}"
+        self.streams_new = definition.stream_view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
+        self.streams_old = definition.stream_view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
         self.index_keys = _index_keys(definition)
         self._columns = {definition.hash.name: "pk"}
         if definition.range is not None:
@@ -156,7 +162,7 @@ class Table:
         self._kinds = {key.name: key.kind for key in (*definition.keys, *self.index_keys)}
         self._hash = (definition.hash.name, definition.hash.kind)
         self._range = None if definition.range is None else (definition.range.name, definition.range.kind)
-        self._key_count = len(definition.keys)
+        self.key_names = frozenset(key.name for key in definition.keys)
         self.base = View(self, None, f"i{serial}_key")
         self.indexes = {
             index.name: View(self, index, f"i{serial}_{position}") for position, index in enumerate(definition.indexes)
@@ -174,6 +180,7 @@ class Table:
             "WHERE ttl > ? AND ttl < ? ORDER BY ttl LIMIT ?"
         )
         self.insert = f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - own names
+        self.insert_new = f"{self.insert} ON CONFLICT (pk, sk) DO NOTHING"
         self.delete = f"DELETE FROM {self.name} WHERE id = ?"  # noqa: S608 - own names
         self.insert_record = f"INSERT INTO {self.stream} (at, kind, keys, new, old) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - own names
 
@@ -210,7 +217,7 @@ class Table:
 
     def key(self, given: values.Item) -> tuple[keys.Column, keys.Column]:
         """The columns pk and sk of a request's Key."""
-        if len(given) != self._key_count:
+        if len(given) != len(self.key_names):
             raise errors.validation("The provided key element does not match the schema")
         return self._key(given, _mismatched_key)
 
@@ -234,7 +241,7 @@ class Table:
                 "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
                 f"empty {'string' if kind == 'S' else 'binary'} value. Key: {name}"
             )
-        if len(content) > 255:  # noqa: PLR2004 - shorter ones cannot exceed the limits, whatever their characters
+        if len(content) > _SURELY_SHORT:
             keys.check_length(kind, content, is_hash=is_hash)
         column: keys.Column = content if kind != "N" else keys.encode(kind, content)
         return column
@@ -247,10 +254,29 @@ class Table:
         """
         ttl = self.schema.ttl
         columns = [None if ttl is None else _expiry(item.get(ttl))]
-        columns.extend(
-            None if (value := item.get(key.name)) is None else self._index_column(key, value) for key in self.index_keys
-        )
+        for key in self.index_keys:
+            value = item.get(key.name)
+            columns.append(None if value is None else self._index_column(key, value))
         return tuple(columns)
+
+    def changed_columns(self, columns: Columns, item: values.Item, changed: Iterable[str]) -> Columns:
+        """The columns ttl, k0 ... kn of an item whose attributes in `changed` are new, and which had `columns`.
+
+        Raises:
+            Refusal: a changed index key attribute is of the wrong type, empty or too long.
+        """
+        concerned = self.column_attributes.intersection(changed)
+        if not concerned:
+            return columns
+        fresh = list(columns)
+        ttl = self.schema.ttl
+        if ttl is not None and ttl in concerned:
+            fresh[0] = _expiry(item.get(ttl))
+        for position, key in enumerate(self.index_keys, start=1):
+            if key.name in concerned:
+                value = item.get(key.name)
+                fresh[position] = None if value is None else self._index_column(key, value)
+        return tuple(fresh)
 
     def _index_column(self, key: schema.KeyAttribute, value: values.Value) -> Any:
         content = value.get(key.kind)
@@ -266,7 +292,7 @@ class Table:
                 f"{'string' if key.kind == 'S' else 'binary'} value. "
                 f"IndexName: {self._index_with(key.name)}, IndexKey: {key.name}"
             )
-        if len(content) > 255:  # noqa: PLR2004 - shorter ones cannot exceed the limits, whatever their characters
+        if len(content) > _SURELY_SHORT:
             is_hash = any(key == index.hash for index in self.schema.indexes)
             keys.check_length(key.kind, content, is_hash=is_hash)
         return content if key.kind != "N" else keys.encode(key.kind, content)

@@ -28,7 +28,7 @@ def transact_write_items(
     db: database.Database, found: Mapping[str, tables.Table], request: requests.Request, now: int
 ) -> requests.Response:
     """Do a TransactWriteItems on the tables in `found`."""
-    ledger = capacity.Ledger(requests.capacity_mode(request), "WriteCapacityUnits")
+    ledger = capacity.ledger(request, "WriteCapacityUnits")
     prepared = [_prepare(found, action) for action in _actions(request)]
     if len({(write.table.serial, write.key) for write in prepared}) != len(prepared):
         raise errors.validation("Transaction request cannot include multiple operations on one item")

@@ -7,12 +7,14 @@ end, so that list positions mean what they meant before the update.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from infra.embedded import conditions, decimals, errors, grammar, paths, values
 
-Compute: TypeAlias = Callable[[values.Item, values.Item], values.Value | None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Compute: TypeAlias = paths.Read
 
 _ARITY = {"if_not_exists": 2, "list_append": 2}
 _TYPE_NAMES = {
@@ -38,12 +40,14 @@ class Update:
         heads: the top-level attributes that it changes.
         nested: whether any path goes deeper than that.
         steps: for each path, the function that computes its new value; None removes it.
+        flat: the same by top-level attribute, where no path goes deeper.
     """
 
     paths: tuple[grammar.Path, ...]
     heads: frozenset[str]
     nested: bool
     steps: tuple[tuple[grammar.Parts, Compute], ...]
+    flat: tuple[tuple[str, Compute], ...]
 
     def apply(self, old: values.Item, bound: values.Item) -> values.Item:
         """The item that the update makes of `old`, which is left alone.
@@ -51,11 +55,24 @@ class Update:
         Raises:
             Refusal: an operand is missing or of the wrong type, or a path leads nowhere.
         """
+        return self._apply_nested(old, bound) if self.nested else self._apply_flat(old, bound)
+
+    def _apply_flat(self, old: values.Item, bound: values.Item) -> values.Item:
+        """Apply an update of whole attributes, whose order makes no difference."""
+        new = dict(old)
+        for name, compute in self.flat:
+            value = compute(old, bound)
+            if value is not None:
+                new[name] = value
+            else:
+                new.pop(name, None)
+        return new
+
+    def _apply_nested(self, old: values.Item, bound: values.Item) -> values.Item:
         computed = [(parts, compute(old, bound)) for parts, compute in self.steps]
         new = dict(old)
-        if self.nested:
-            for head in self.heads & new.keys():
-                new[head] = paths.clone(new[head])
+        for head in self.heads & new.keys():
+            new[head] = paths.clone(new[head])
         removed = []
         for parts, value in computed:
             if value is None:
@@ -82,12 +99,13 @@ def compile_update(
     if clash is not None:
         raise refuse(clash)
     compiler = _Compiler(refuse)
-    steps = [(action.path.parts, compiler.step(action)) for action in _in_order(actions)]
+    steps = tuple((action.path.parts, compiler.step(action)) for action in _in_order(actions))
     update = Update(
         paths=changed,
         heads=frozenset(str(path.parts[0]) for path in changed),
         nested=any(len(path.parts) > 1 for path in changed),
-        steps=tuple(steps),
+        steps=steps,
+        flat=tuple((str(head), compute) for (head, *_), compute in steps),
     )
     return update, compiler.checks
 
@@ -109,24 +127,23 @@ class _Compiler:
         self.checks: list[conditions.Check] = []
 
     def step(self, action: grammar.Action) -> Compute:
-        read = paths.getter(action.path)
+        read = paths.reader(action.path)
         if action.operand is None:
             return lambda _, __: None
         if action.section == "SET":
-            return _present(self._operand(action.operand))
+            return self._present(action.operand)
         assert isinstance(action.operand, grammar.Reference)  # noqa: S101 - the grammar allows nothing else
         name = action.operand.name
         if action.section == "ADD":
             self._check_type("operator: ADD", name, values.SET_TYPES | {"N"}, _TYPE_NAMES)
-            return lambda item, bound: _added(read(item), bound[name])
+            return lambda item, bound: _added(read(item, bound), bound[name])
         self._check_type("operator: DELETE", name, values.SET_TYPES, _TYPE_NAMES)
-        return lambda item, bound: _deleted(read(item), bound[name])
+        return lambda item, bound: _deleted(read(item, bound), bound[name])
 
     def _operand(self, operand: grammar.Operand) -> Compute:
         match operand:
             case grammar.Path():
-                read = paths.getter(operand)
-                return lambda item, _: read(item)
+                return paths.reader(operand)
             case grammar.Reference(name):
                 return lambda _, bound: bound[name]
             case grammar.Sum(sign, left, right):
@@ -140,24 +157,36 @@ class _Compiler:
         return lambda item, bound: {"N": combine(one(item, bound), two(item, bound))}
 
     def _function(self, tree: grammar.Function) -> Compute:
-        if tree.name not in _ARITY:
-            raise self._refuse(f"Invalid function name; function: {tree.name}")
-        if len(tree.arguments) != _ARITY[tree.name]:
-            raise self._refuse(
-                "Incorrect number of operands for operator or function; "
-                f"operator or function: {tree.name}, number of operands: {len(tree.arguments)}"
-            )
+        misuse = tree.misuse(_ARITY)
+        if misuse is not None:
+            raise self._refuse(misuse)
         first, second = tree.arguments
         if tree.name == "list_append":
             head, tail = self._typed(tree.name, first, "L"), self._typed(tree.name, second, "L")
             return lambda item, bound: {"L": [*head(item, bound), *tail(item, bound)]}
         if not isinstance(first, grammar.Path):
             raise self._refuse(f"Operator or function requires a document path; operator or function: {tree.name}")
-        read, fallback = paths.getter(first), self._operand(second)
+        read, fallback = paths.reader(first), self._operand(second)
 
         def value(item: values.Item, bound: values.Item) -> values.Value | None:
-            found = read(item)
+            found = read(item, bound)
             return fallback(item, bound) if found is None else found
+
+        return value
+
+    def _present(self, operand: grammar.Operand) -> Compute:
+        """A function that computes the operand and refuses that there is none."""
+        compute = self._operand(operand)
+        if isinstance(operand, grammar.Reference):
+            return compute  # the values of a call are there, as was checked before
+
+        def value(item: values.Item, bound: values.Item) -> values.Value:
+            found = compute(item, bound)
+            if found is None:
+                raise errors.validation(
+                    "The provided expression refers to an attribute that does not exist in the item"
+                )
+            return found
 
         return value
 
@@ -165,7 +194,7 @@ class _Compiler:
         """A function that computes the operand's content and refuses any type but `kind`."""
         if isinstance(operand, grammar.Reference):
             self._check_type(f"operator or function: {name}", operand.name, frozenset({kind}))
-        compute = _present(self._operand(operand))
+        compute = self._present(operand)
 
         def content(item: values.Item, bound: values.Item) -> Any:
             value = compute(item, bound)
@@ -183,16 +212,6 @@ class _Compiler:
                 raise self._refuse(f"Incorrect operand type for operator or function; {what}, operand type: {label}")
 
         self.checks.append(check)
-
-
-def _present(compute: Compute) -> Compute:
-    def value(item: values.Item, bound: values.Item) -> values.Value:
-        found = compute(item, bound)
-        if found is None:
-            raise errors.validation("The provided expression refers to an attribute that does not exist in the item")
-        return found
-
-    return value
 
 
 def _added(old: values.Value | None, operand: values.Value) -> values.Value:

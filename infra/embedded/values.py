@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from infra.embedded import decimals, errors
+from infra.embedded import decimals, errors, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +30,30 @@ def item(attributes: Item, depth: int = 0) -> Item:
     checked = {}
     for name, attribute in attributes.items():
         if type(attribute) is dict and len(attribute) == 1 and type(attribute.get("S")) is str:
-            checked[name] = attribute
+            checked[name] = attribute  # by far the most, and therefore without a call
         else:
             checked[name] = value(attribute, depth)
     return checked
+
+
+def measured(attributes: Item) -> tuple[Item, int]:
+    """The canonical form of an item and its size in bytes, both in one pass."""
+    checked = {}
+    size = 0
+    for name, attribute in attributes.items():
+        size += len(name) if name.isascii() else sizes.string(name)
+        if type(attribute) is dict and len(attribute) == 1:
+            if type(text := attribute.get("S")) is str:
+                checked[name] = attribute
+                size += len(text) if text.isascii() else sizes.string(text)
+                continue
+            if type(text := attribute.get("N")) is str and decimals.is_plain(text):
+                checked[name] = attribute
+                size += sizes.number(text)
+                continue
+        checked[name] = canonical = value(attribute)
+        size += sizes.value(canonical)
+    return checked, size
 
 
 def value(attribute: Value, depth: int = 0) -> Value:
@@ -45,7 +65,9 @@ def value(attribute: Value, depth: int = 0) -> Value:
             f"Supplied AttributeValue {'has more than one datatypes set' if attribute else 'is empty'}, "
             "must contain exactly one of the supported datatypes"
         )
-    (kind, content) = next(iter(attribute.items()))
+    [(kind, content)] = attribute.items()
+    if kind == "N" and type(content) is str and decimals.is_plain(content):
+        return attribute  # by far the most numbers
     check = _CHECKS.get(kind)
     if check is None:
         raise errors.validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
@@ -74,23 +96,16 @@ def same(left: Value | None, right: Value | None) -> bool:
     return same_items(content, other)
 
 
+def equal(left: Value | None, right: Value | None) -> bool:
+    """Whether two checked values are there and equal as DynamoDB sees it."""
+    return left is not None and (left == right or same(left, right))
+
+
 def same_items(left: Item, right: Item) -> bool:
     """Whether two checked items are equal as DynamoDB sees it."""
     return left == right or (
         left.keys() == right.keys() and all(same(attribute, right[name]) for name, attribute in left.items())
     )
-
-
-def has_binary(attributes: Item) -> bool:
-    """Whether any value, however deep, is binary."""
-    return any(_binary_in(attribute) for attribute in attributes.values())
-
-
-def _binary_in(attribute: Value) -> bool:
-    kind, content = next(iter(attribute.items()))
-    if kind == "L":
-        return any(map(_binary_in, content))
-    return kind in ("B", "BS") or (kind == "M" and has_binary(content))
 
 
 def _string(content: Any, _depth: int) -> str:

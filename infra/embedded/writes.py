@@ -6,6 +6,8 @@ Life of a write:
     stage       reads the row, evaluates the condition, computes the new item; refuses or returns a Change
     apply       writes the row, its index columns and its stream record
 
+A put that only needs to know whether its key is free is inserted without reading first, and staged if the key is taken.
+
 Nothing is written before everything is decided, so a refused call, alone, in a batch or in a transaction, has nothing
 to undo.
 """
@@ -32,7 +34,7 @@ from infra.embedded import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _OLD_OR_NONE = ("NONE", "ALL_OLD")
 _UPDATE_RETURNS = ("NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
@@ -84,6 +86,7 @@ class Change:
         text: the same as stored.
         size: its size in bytes.
         columns: its ttl and index columns.
+        replaced: where an update changes a stored item: the attributes that it changes, as they were.
     """
 
     write: Write
@@ -93,6 +96,7 @@ class Change:
     text: str = ""
     size: int = 0
     columns: tables.Columns = ()
+    replaced: codec.Attributes | None = None
 
     def old_item(self) -> values.Item | None:
         """The stored item."""
@@ -108,28 +112,18 @@ class Change:
 
 def put_item(db: database.Database, table: tables.Table, request: requests.Request, now: int) -> requests.Response:
     """Do a PutItem."""
-    returned = _returned(request)
-    ledger = capacity.Ledger(requests.capacity_mode(request))
-    change = _run(db, prepare_put(table, request), ledger, now)
-    return requests.respond(
-        Attributes=change.old_item() if returned == "ALL_OLD" else None, ConsumedCapacity=ledger.one()
-    )
+    return _replace(db, table, request, now, prepare_put)
 
 
 def delete_item(db: database.Database, table: tables.Table, request: requests.Request, now: int) -> requests.Response:
     """Do a DeleteItem."""
-    returned = _returned(request)
-    ledger = capacity.Ledger(requests.capacity_mode(request))
-    change = _run(db, prepare_delete(table, request), ledger, now)
-    return requests.respond(
-        Attributes=change.old_item() if returned == "ALL_OLD" else None, ConsumedCapacity=ledger.one()
-    )
+    return _replace(db, table, request, now, prepare_delete)
 
 
 def update_item(db: database.Database, table: tables.Table, request: requests.Request, now: int) -> requests.Response:
     """Do an UpdateItem."""
     returned = requests.choice(request, "ReturnValues", _UPDATE_RETURNS, "NONE")
-    ledger = capacity.Ledger(requests.capacity_mode(request))
+    ledger = capacity.ledger(request)
     change = _run(db, prepare_update(table, request), ledger, now)
     return requests.respond(Attributes=_updated(change, returned), ConsumedCapacity=ledger.one())
 
@@ -138,17 +132,14 @@ def batch_write_item(
     db: database.Database, found: Mapping[str, tables.Table], request: requests.Request, now: int
 ) -> requests.Response:
     """Do a BatchWriteItem on the tables in `found`."""
-    ledger = capacity.Ledger(requests.capacity_mode(request))
+    ledger = capacity.ledger(request)
     writes = [_prepare_member(found[name], member) for name, members in _batch(request).items() for member in members]
     places = {(write.table.serial, write.key) for write in writes}
     if len(places) != len(writes):
         raise errors.validation("Provided list of item keys contains duplicates")
     db.begin()
     for write in writes:
-        change = stage(db, write)
-        if ledger.wanted:
-            change.charge(ledger.of(write.table))
-        apply(db, change, now)
+        _perform(db, write, ledger, now)
     db.commit()
     return requests.respond(UnprocessedItems={}, ConsumedCapacity=ledger.every())
 
@@ -156,10 +147,9 @@ def batch_write_item(
 def prepare_put(table: tables.Table, request: requests.Request) -> Write:
     """Check a put."""
     program, bound = expressions.prepare(request)
-    item = values.item(request["Item"])
+    item, size = values.measured(request["Item"])
     key = table.key_of(item)
     columns = table.extra_columns(item)
-    size = sizes.item(item)
     if size > sizes.MAX_ITEM:
         raise errors.validation("Item size has exceeded the maximum allowed size")
     return Write(
@@ -239,10 +229,11 @@ def apply(db: database.Database, change: Change, now: int, *, by_service: bool =
         return
     else:
         _rewrite(db, change, row)
-        if table.schema.stream_view is None or _unchanged(change):
+        if table.schema.stream_view is None or _unchanged(change, row):
             return
     if table.schema.stream_view is not None:
-        streams.record(db, table, None if row is None else row[2], change.text or None, now, by_service=by_service)
+        old = None if row is None else row[2]
+        streams.record(db, table, old, change.text or None, now, replaced=change.replaced, by_service=by_service)
 
 
 def _rewrite(db: database.Database, change: Change, row: tables.Columns) -> None:
@@ -250,49 +241,95 @@ def _rewrite(db: database.Database, change: Change, row: tables.Columns) -> None
     if stored == change.columns:
         positions: tuple[int, ...] = ()
     else:
-        positions = tuple(at for at, column in enumerate(change.columns) if column != stored[at])
+        positions = tuple([at for at, column in enumerate(change.columns) if column != stored[at]])
     moved = [change.columns[at] for at in positions]
     db.execute(change.write.table.update(positions), (change.size, change.text, *moved, row[0]))
 
 
-def _unchanged(change: Change) -> bool:
+def _unchanged(change: Change, row: tables.Columns) -> bool:
     """Whether the texts differ and the items do not: another order of attributes or set elements."""
-    old, new = change.old_item(), change.new
-    return old is not None and new is not None and values.same_items(old, new)
+    new = change.new or {}
+    if change.replaced is not None:
+        return all(values.same(old, new.get(name)) for name, old in change.replaced.items())
+    return len(change.text) == len(row[2]) and values.same_items(change.old_item() or {}, new)
 
 
 def _stage_update(change: Change) -> None:
     write, update, row = change.write, change.write.program.update, change.row
     before = write.item if change.old is None else change.old
     after = dict(before) if update is None else update.apply(before, write.bound)
-    heads = frozenset() if update is None else update.heads
     if row is None:
         change.size = sizes.item(after)
         change.columns = write.table.extra_columns(after)
+        change.text = codec.encode(after)
     else:
-        change.size = row[1] + sum(_size_of(after, head) - _size_of(before, head) for head in heads)
-        change.columns = (
-            row[3:] if heads.isdisjoint(write.table.column_attributes) else write.table.extra_columns(after)
-        )
+        _compare(change, row, before, after)
     if change.size > sizes.MAX_ITEM:
         raise errors.validation("Item size to update has exceeded the maximum allowed size")
     change.new = after
-    change.text = codec.encode(after)
 
 
-def _size_of(item: values.Item, name: str) -> int:
-    value = item.get(name)
-    return 0 if value is None else sizes.string(name) + sizes.value(value)
+def _compare(change: Change, row: tables.Columns, before: values.Item, after: values.Item) -> None:
+    """Work out what an update changes in a stored row, from the attributes that it is about."""
+    update = change.write.program.update
+    replaced: codec.Attributes = {}
+    size = row[1]
+    for name in () if update is None else update.heads:
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            replaced[name] = old
+            size += sizes.growth(name, old, new)
+    change.replaced = replaced
+    change.size = size
+    change.columns = change.write.table.changed_columns(row[3:], after, replaced)
+    change.text = codec.encode(after) if replaced else row[2]
+
+
+def _replace(
+    db: database.Database,
+    table: tables.Table,
+    request: requests.Request,
+    now: int,
+    prepare: Callable[[tables.Table, requests.Request], Write],
+) -> requests.Response:
+    """Do a write that returns at most the item that was there before."""
+    returned = _returned(request)
+    ledger = capacity.ledger(request)
+    change = _run(db, prepare(table, request), ledger, now)
+    return requests.respond(
+        Attributes=change.old_item() if returned == "ALL_OLD" else None, ConsumedCapacity=ledger.one()
+    )
 
 
 def _run(db: database.Database, write: Write, ledger: capacity.Ledger, now: int) -> Change:
     db.begin()
-    change = stage(db, write)
-    if ledger.wanted:
-        change.charge(ledger.of(write.table))
-    apply(db, change, now)
+    change = _perform(db, write, ledger, now)
     db.commit()
     return change
+
+
+def _perform(db: database.Database, write: Write, ledger: capacity.Ledger, now: int) -> Change:
+    """Decide and do one write, within a write transaction."""
+    change = _insert(db, write, now)
+    if change is None:
+        change = stage(db, write)
+        apply(db, change, now)
+    if ledger.wanted:
+        change.charge(ledger.of(write.table))
+    return change
+
+
+def _insert(db: database.Database, write: Write, now: int) -> Change | None:
+    """Put an item whose key is free; None if it is taken, or if the key does not decide alone."""
+    program, table = write.program, write.table
+    if write.encoded is None or (program.condition is not None and program.condition_absent not in table.key_names):
+        return None
+    text, size, columns = write.encoded
+    if not db.execute(table.insert_new, (*write.key, size, text, *columns)).rowcount:
+        return None
+    if table.schema.stream_view is not None:
+        streams.record(db, table, None, text, now)
+    return Change(write, None, None, write.item, text, size, columns)
 
 
 def _updated(change: Change, returned: str) -> values.Item | None:

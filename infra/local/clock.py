@@ -6,29 +6,28 @@ requests are checked against the machine's clock, by which clients date them.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 
 from chalicelib import clock
 
 
 class LocalClock:
-    """The time of a local server; safe for threads."""
+    """The time of a local server; safe for threads, and for processes that share its two numbers."""
 
-    def __init__(self, system: clock.SystemClock | None = None) -> None:
+    def __init__(self, system: clock.SystemClock | None = None, numbers: MutableSequence[int] | None = None) -> None:
+        """Set up; `numbers` are the ms it is ahead of the machine's clock, and the ms it is frozen at or 0."""
         self._system = system or clock.SystemClock()
         self._lock = threading.Lock()
-        self._offset = 0  # ms ahead of the machine's clock
-        self._frozen_at: int | None = None  # ms
+        self._numbers = [0, 0] if numbers is None else numbers
 
     @property
     def frozen(self) -> bool:
         """Whether it stands still."""
-        return self._frozen_at is not None
+        return self._numbers[1] != 0
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
-        frozen_at = self._frozen_at
-        return self._system.now() + self._offset if frozen_at is None else frozen_at
+        return self._numbers[1] or self._system.now() + self._numbers[0]
 
     def sleep(self, seconds: float) -> None:
         """Do nothing for a while, by the machine's clock."""
@@ -37,8 +36,8 @@ class LocalClock:
     def set(self, now: int, *, frozen: bool) -> None:
         """Make it `now` (ms), from where it goes on unless `frozen`."""
         with self._lock:
-            self._offset = now - self._system.now()
-            self._frozen_at = now if frozen else None
+            self._numbers[0] = now - self._system.now()
+            self._numbers[1] = now if frozen else 0
 
 
 def move(

@@ -20,6 +20,8 @@ ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a se
 ENGINES = ("embedded", "moto")  # the first is the default
 DURABILITIES = ("normal", "full")
 DATA = ".openmns"  # the folder that keeps the state of the embedded engine unless told otherwise
+MOST_WORKERS = 64
+_WORKERS = 2  # unless told otherwise: SQLite has one writer at a time, so more are of little use
 _HIGHEST_PORT = 65_535
 
 
@@ -46,6 +48,7 @@ class LocalConfig:
     data: Path | None = None  # the folder that keeps the state; None: memory
     engine: str = ENGINES[0]
     durability: str = DURABILITIES[0]
+    workers: int = 1  # processes that serve; more than one need a folder
     keys: tuple[account.AccessKey, ...] = ()
     queues: tuple[QueueAtStart, ...] = ()
     source: str = field(default="defaults", compare=False)  # the file read, for the banner
@@ -98,6 +101,7 @@ _SCALARS: dict[str, type] = {
     "memory": bool,
     "engine": str,
     "durability": str,
+    "workers": int,
     "account": str,
     "access_key_id": str,
     "access_key_secret": str,
@@ -154,17 +158,30 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
     if not 0 <= port <= _HIGHEST_PORT:
         raise ConfigError(f"port should be 0 to {_HIGHEST_PORT}, not {port}")
     keys = _keys(values)
+    data = None if engine == "moto" or values.get("memory") else Path(values.get("data") or DATA)
     return LocalConfig(
         host=values.get("host", LocalConfig.host),
         port=port,
         region=values.get("region", LocalConfig.region),
-        data=None if engine == "moto" or values.get("memory") else Path(values.get("data") or DATA),
+        data=data,
         engine=engine,
         durability=durability,
+        workers=_workers(values.get("workers"), data),
         keys=keys,
         queues=tuple(_queue(entry, keys) for entry in values.get("queues", [])),
         source=source,
     )
+
+
+def _workers(told: int | None, data: Path | None) -> int:
+    """As told, else as many as there are cores, up to `_WORKERS`; what is in memory has one process."""
+    if told is None:
+        return 1 if data is None else min(_WORKERS, os.cpu_count() or 1)
+    if not 1 <= told <= MOST_WORKERS:
+        raise ConfigError(f"workers should be 1 to {MOST_WORKERS}, not {told}")
+    if data is None and told > 1:
+        raise ConfigError("several workers share a file: leave out workers, or keep the state in a folder")
+    return told
 
 
 def _keys(values: Mapping[str, Any]) -> tuple[account.AccessKey, ...]:

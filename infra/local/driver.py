@@ -7,135 +7,19 @@ writes it sleeps until the next one is due.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from chalicelib import telemetry
 from chalicelib.api import workers
 from chalicelib.broker import ports
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import queues as queue_table
 from chalicelib.storage import schema
 from infra.local import engine as engines
-from infra.local import parking
+from infra.local import parking, runners, stream
 
-_BATCH = 200  # records handed over at once
-_ATTEMPTS = 5  # at a batch that fails, before it is given up and logged
-RETRY_SECONDS = 0.1
 _SWEEP_SECONDS = 1  # between looks for items whose time to live is over, and records that nobody needs any more
 _SWEEP_ITEMS = 200
-
-Handler = Callable[[dict[str, Any], Any], Any]
-
-
-class _Stream:
-    """One table's stream, read on from where the last process stopped."""
-
-    def __init__(self, engine: engines.LocalEngine, prefix: str, table: schema.Table, handler: Handler) -> None:
-        self._engine = engine
-        self._handler = handler
-        self._checkpoints = prefix + engines.CHECKPOINTS.name
-        self.arn = engine.describe_table(TableName=prefix + table.name)["Table"]["LatestStreamArn"]
-        [shard] = engine.describe_stream(StreamArn=self.arn)["StreamDescription"]["Shards"]
-        self._shard_id = shard["ShardId"]
-        self.reached: str | None = None
-        self.rewind()
-
-    def rewind(self) -> None:
-        """Go back to what the engine knows to be done."""
-        answer = self._engine.get_item(TableName=self._checkpoints, Key={"pk": {"S": self.arn}}, ConsistentRead=True)
-        self.reached = answer["Item"]["sequence"]["S"] if "Item" in answer else None
-        start = (
-            {"ShardIteratorType": "TRIM_HORIZON"}
-            if self.reached is None
-            else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self.reached}
-        )
-        answer = self._engine.get_shard_iterator(StreamArn=self.arn, ShardId=self._shard_id, **start)
-        self._iterator = answer["ShardIterator"]
-
-    def drain(self) -> Iterator[list[dict[str, Any]]]:
-        """Hand over what is new, batch by batch; after each, how far it came is kept in the engine."""
-        while True:
-            answer = self._engine.get_records(ShardIterator=self._iterator, Limit=_BATCH)
-            self._iterator = answer["NextShardIterator"]
-            if not answer["Records"]:
-                return
-            records = [_lambda_record(record, self.arn) for record in answer["Records"]]
-            self._hand_over(records)
-            self.reached = records[-1]["dynamodb"]["SequenceNumber"]
-            self._engine.put_item(
-                TableName=self._checkpoints, Item={"pk": {"S": self.arn}, "sequence": {"S": self.reached}}
-            )
-            yield records
-
-    def _hand_over(self, records: list[dict[str, Any]]) -> None:
-        rest = records
-        attempt = 0
-        while attempt < _ATTEMPTS:
-            try:
-                answer = self._handler({"Records": rest}, None)
-            except Exception:  # noqa: BLE001  # Lambda retries whatever a function raises
-                attempt += 1
-                telemetry.logger.exception("a stream batch failed", attempt=attempt)
-                time.sleep(RETRY_SECONDS * attempt)
-                continue
-            failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
-            places = [n for n, record in enumerate(rest) if record["dynamodb"]["SequenceNumber"] in failed]
-            if not places:
-                return
-            rest = rest[places[0] :]
-        telemetry.logger.error("a stream batch was given up", records=len(rest))
-
-
-class Runner(Protocol):
-    """Something that works when it is woken or when its time has come."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def wake(self) -> None:
-        """There is something to do; from any thread."""
-
-    def stop(self) -> None:
-        """End, with what is in hand done."""
-
-
-Run = Callable[[str, Callable[[], None], Callable[[], float | None]], Runner]  # name, work, seconds to the next work
-
-
-class ThreadRunner:
-    """Works in a thread of its own."""
-
-    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> None:
-        self._work = work
-        self._pause = pause
-        self._wake = threading.Event()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Have it work."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped:
-            self._wake.wait(self._pause())
-            self._wake.clear()
-            try:
-                self._work()
-            except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
-                telemetry.logger.exception("the driver failed and goes on")
-                time.sleep(RETRY_SECONDS)
 
 
 class Driver:
@@ -151,8 +35,11 @@ class Driver:
         prefix: str,
         clock: ports.Clock,
         lot: parking.ParkingLot,
-        run: Run = ThreadRunner,
+        run: runners.Run = runners.ThreadRunner,
+        heed: Callable[[], None] = lambda: None,
     ) -> None:
+        """Set up; `heed` is called before the stream is read for what other processes have written."""
+        self._heed = heed
         self._engine = engine
         self._clock = clock
         self._lot = lot
@@ -160,11 +47,18 @@ class Driver:
         self._lock = threading.Lock()  # of what the messages' thread and `settle` both do
         self._next_sweep = 0
         self._behind = False  # whether the last slice left something to do
-        self._messages = _Stream(engine, prefix, schema.MESSAGES, workers.tally)
-        self._resources = _Stream(engine, prefix, schema.RESOURCES, self._delete)
-        self._runners: dict[str, Runner] = {
-            prefix + schema.MESSAGES.name: run("openmns-messages", self._upkeep, self._pause),
-            prefix + schema.RESOURCES.name: ThreadRunner("openmns-resources", self._purge, lambda: None),
+        self._messages = stream.Stream(
+            engine=engine, prefix=prefix, table=schema.MESSAGES, handler=workers.tally, clock=clock
+        )
+        self._resources = stream.Stream(
+            engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
+        )
+        self._upkeep_runner = run("openmns-messages", self._upkeep, self._pause)
+        self._runners: dict[str, runners.Runner] = {
+            prefix + schema.MESSAGES.name: self._upkeep_runner,
+            prefix + schema.RESOURCES.name: runners.ThreadRunner(
+                "openmns-resources", self._purge, lambda: 0 if self._resources.behind else None
+            ),
         }
 
     def start(self) -> None:
@@ -206,6 +100,10 @@ class Driver:
             self._messages.rewind()
         self._release([])
 
+    def failures(self) -> list[dict[str, Any]]:
+        """The stream records that were given up, those of one stream together, oldest first; 1 MB of each at most."""
+        return [failure for read in (self._messages, self._resources) for failure in read.failures()]
+
     def next_due(self) -> int | None:
         """When the next waiting message becomes visible (ms)."""
         return min(self._due.values(), default=None)
@@ -215,9 +113,19 @@ class Driver:
             if table in self._runners:
                 self._runners[table].wake()
 
+    def nudge(self) -> None:
+        """Another process has written messages."""
+        self._upkeep_runner.wake()
+
     def _upkeep(self) -> None:
-        self._sweep()
-        self._step()  # one slice, so that requests come in between
+        self._heed()
+        try:
+            with self._engine.batch():
+                self._sweep()
+                self._step()  # one slice, so that requests come in between
+        except Exception:
+            self.rewind()  # nothing of it is stored
+            raise
 
     def _purge(self) -> None:
         for _ in self._resources.drain():
@@ -226,7 +134,7 @@ class Driver:
     def _delete(self, event: dict[str, Any], context: Any) -> Any:
         """Tell those who wait at deleted queues, then purge them."""
         for _, deleted in queue_table.read_deletions(event["Records"]):
-            self._lot.stir(deleted.queue_id)
+            self._lot.stir_everywhere(deleted.queue_id)
         return workers.purge(event, context)
 
     def _pause(self) -> float:
@@ -247,7 +155,7 @@ class Driver:
         new, old = change.get("NewImage") or {}, change.get("OldImage") or {}
         partition = change["Keys"]["pk"]["S"]
         if "ready_key" in new and "ready_key" not in old:
-            self._lot.ring(partition.partition("#")[0])
+            self._lot.announce(partition.partition("#")[0])
         due = message_table.due_moment(new)
         if due is not None and due < self._due.get(partition, due + 1):
             self._due[partition] = due
@@ -270,7 +178,7 @@ class Driver:
         now = self._clock.now()
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_SECONDS * 1000
-            reached = {stream.arn: stream.reached for stream in (self._messages, self._resources) if stream.reached}
+            reached = {read.arn: read.reached for read in (self._messages, self._resources) if read.reached}
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
             more |= self._engine.trim(_SWEEP_ITEMS, reached) == _SWEEP_ITEMS
             if more:
@@ -290,10 +198,3 @@ def _scheduled(now: int, partitions: list[str]) -> dict[str, Any]:
         "resources": [],
         "detail": {"seconds": 0} | ({"partitions": partitions} if partitions else {}),
     }
-
-
-def _lambda_record(record: Mapping[str, Any], arn: str) -> dict[str, Any]:
-    """A record as Lambda hands it to a function."""
-    change = dict(record["dynamodb"])
-    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-    return {**record, "dynamodb": change, "eventSourceARN": arn}

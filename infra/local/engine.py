@@ -1,5 +1,6 @@
 """What the local runtime asks of an engine, and how its tables are made."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -39,17 +40,22 @@ class LocalEngine(client.Client, Protocol):
     def trim(self, limit: int, consumed: Mapping[str, str]) -> int:
         """Drop up to `limit` stream records up to the sequence number in `consumed`, by stream; how many there were."""
 
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which calls share one transaction; none may be answered before it has ended."""
+
     def close(self) -> None:
         """Let go of everything."""
 
 
 CHECKPOINTS = schema.Table(name="checkpoints", sorted=False)  # the driver's: how far each stream was read
 
+FAILURES = schema.Table(name="failures", sorted=True)  # the driver's: stream records that no attempt could do
+
 
 def make_tables(engine: LocalEngine, prefix: str) -> None:
     """Make the tables that are not there yet."""
     present = set(engine.list_tables()["TableNames"])
-    for table in (*schema.TABLES, CHECKPOINTS):
+    for table in (*schema.TABLES, CHECKPOINTS, FAILURES):
         name = prefix + table.name
         if name not in present:
             engine.create_table(**table.create_arguments(prefix))

@@ -13,6 +13,7 @@ from infra.local import runtime
 
 PREFIX = "/_local/"
 _CLOCK = "/_local/clock"
+_FAILURES = "/_local/failures"  # stream records that no attempt could do
 _LAST = 253_370_764_800_000  # 9999-01-01, ms: later moments have no date in Python
 _LONGEST_STEP = 10 * 365 * 86_400  # seconds
 
@@ -28,15 +29,23 @@ class _RefusedError(Exception):
 def answer(running: runtime.Runtime, request: http.Request) -> http.Response:
     """Answer a request under the prefix."""
     try:
-        _run(running, request)
+        return _json(200, _run(running, request))
     except _RefusedError as error:
         return _json(error.status, {"error": str(error)})
-    return _json(200, _show(running.clock))
 
 
-def _run(running: runtime.Runtime, request: http.Request) -> None:
-    if request.path != _CLOCK:
-        raise _RefusedError(404, f"there is no {request.path}; there is {_CLOCK}")
+def _run(running: runtime.Runtime, request: http.Request) -> dict[str, Any]:
+    if request.path == _CLOCK:
+        _run_clock(running, request)
+        return _show(running.clock)
+    if request.path == _FAILURES:
+        if request.method != "GET":
+            raise _RefusedError(405, "the failures take GET")
+        return {"failures": [] if running.driver is None else running.driver.failures()}
+    raise _RefusedError(404, f"there is no {request.path}; there are {_CLOCK} and {_FAILURES}")
+
+
+def _run_clock(running: runtime.Runtime, request: http.Request) -> None:
     if request.method == "PUT":
         _put_clock(running, _document(request, {"now", "frozen"}))
     elif request.method == "POST":

@@ -5,6 +5,7 @@ live is not acted on, so `expire` sweeps. It keeps everything in memory, and its
 for semantics at small size.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -82,6 +83,10 @@ class MotoEngine:
     def trim(self, limit: int, consumed: Mapping[str, str]) -> int:  # noqa: ARG002  # the port's
         """Nothing: moto keeps the records of a stream as long as it lives."""
         return 0
+
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing: moto has no transactions to share."""
+        return contextlib.nullcontext()
 
     def close(self) -> None:
         """Give botocore back."""

@@ -18,13 +18,17 @@ _REMEMBERED = 10_000  # queues whose newest ring is remembered
 class ParkingLot:
     """Waiters by queue; safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[int], None] = lambda waiters: None) -> None:  # noqa: ARG005
+        """Set up; `count` is told how many wait whenever that changes."""
+        self._count = count
+        self._waiting = 0
         self._lock = threading.Lock()
         self._heard = 0
         self._newest: OrderedDict[str, int] = OrderedDict()  # queue id -> count of rings when it last rang
         self._waiters: dict[str, OrderedDict[int, Callable[[], None]]] = {}
         self._tickets = 0
         self._closed = False
+        self.elsewhere: Callable[[str, str | None], None] = lambda what, queue_id: None  # noqa: ARG005
 
     @property
     def closed(self) -> bool:
@@ -41,6 +45,7 @@ class ParkingLot:
             self._tickets += 1
             if not self._closed and self._newest.get(queue_id, 0) <= mark:
                 self._waiters.setdefault(queue_id, OrderedDict())[self._tickets] = wake
+                self._add(1)
                 return self._tickets
             ticket = self._tickets
         wake()
@@ -53,7 +58,14 @@ class ParkingLot:
             parked = waiters.pop(ticket, None) is not None
             if not waiters:
                 self._waiters.pop(queue_id, None)
+            if parked:
+                self._add(-1)
             return parked
+
+    def announce(self, queue_id: str) -> None:
+        """Ring here, and in the lots of the server's other processes."""
+        self.ring(queue_id)
+        self.elsewhere("ring", queue_id)
 
     def ring(self, queue_id: str) -> None:
         """A message of the queue may have become visible: wake one waiter."""
@@ -65,6 +77,8 @@ class ParkingLot:
                 self._newest.popitem(last=False)
             waiters = self._waiters.get(queue_id)
             wake = waiters.popitem(last=False)[1] if waiters else None
+            if wake is not None:
+                self._add(-1)
         if wake is not None:
             wake()
 
@@ -74,16 +88,28 @@ class ParkingLot:
         self.stir()
 
     def stir(self, queue_id: str | None = None) -> None:
-        """Wake everybody who waits, at one queue or at all, to look again or to see that the time is over."""
+        """Wake everybody who waits, at one queue or at all, to look again or to see that the time is over.
+
+        Here only; `stir_everywhere` wakes those of the server's other processes, too.
+        """
         with self._lock:
             queue_ids = list(self._waiters) if queue_id is None else [queue_id]
             waiting = [wake for each in queue_ids for wake in self._waiters.pop(each, {}).values()]
+            self._add(-len(waiting))
         for wake in waiting:
             wake()
 
+    def stir_everywhere(self, queue_id: str | None = None) -> None:
+        """See `stir`."""
+        self.stir(queue_id)
+        self.elsewhere("stir", queue_id)
+
     def __len__(self) -> int:
-        with self._lock:
-            return sum(map(len, self._waiters.values()))
+        return self._waiting
+
+    def _add(self, waiters: int) -> None:
+        self._waiting += waiters
+        self._count(self._waiting)
 
 
 class ParkedWaiter:

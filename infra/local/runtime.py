@@ -2,7 +2,8 @@
 
 import contextlib
 import fcntl
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -10,7 +11,8 @@ from typing import Literal, cast
 from chalicelib import bootstrap, clock, settings, telemetry
 from chalicelib.model import account, errors, limits
 from infra.local import clock as clocks
-from infra.local import config, driver, engine, parking
+from infra.local import config, driver, engine, parking, runners
+from infra.local.shared import Shared
 
 _FILE = "openmns.db"
 _LOCK = "openmns.lock"
@@ -19,38 +21,48 @@ _INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, an
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A running OpenMNS without an HTTP server."""
+    """A running OpenMNS without an HTTP server, or a worker process's part of one."""
 
     application: bootstrap.Application
-    driver: driver.Driver
+    driver: driver.Driver | None  # a worker has none
     lot: parking.ParkingLot
     clock: clocks.LocalClock
+    shared: Shared
     held: contextlib.ExitStack  # the engine, and the data folder
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
+    refresh: Callable[[], None] = lambda: None  # forget what another process may have changed
 
     def move_clock(self, target: int, *, frozen: bool) -> None:
         """Move the time to `target` (ms); what comes due on the way has happened when this returns."""
+        assert self.driver is not None  # noqa: S101  # workers relay this
         clocks.move(self.clock, target, frozen=frozen, next_due=self.driver.next_due, settle=self.driver.catch_up)
-        self.lot.stir()
+        self.lot.stir_everywhere()
+
+    def nudge(self) -> None:
+        """A worker has written."""
+        if self.driver is not None:
+            self.driver.nudge()
 
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
         with self.held:
             self.lot.close()
-            self.driver.stop()
+            if self.driver is not None:
+                self.driver.stop()
 
     def recover(self) -> None:
         """Take nothing for done that the engine has lost with a transaction."""
         self.application.forget()
         try:
-            self.driver.rewind()
+            if self.driver is not None:
+                self.driver.rewind()
         except Exception:  # noqa: BLE001  # the engine is still broken; the next failure comes here again
             telemetry.logger.exception("the driver could not be rewound")
 
 
 def start(
-    told: config.LocalConfig, base: settings.Settings | None = None, run: driver.Run = driver.ThreadRunner
+    told: config.LocalConfig, base: settings.Settings | None = None, run: runners.Run = runners.ThreadRunner
 ) -> Runtime:
     """Make everything, with the accounts and queues that the configuration declares.
 
@@ -62,7 +74,8 @@ def start(
     Raises:
         config.ConfigError: the data folder cannot be used, or a declared queue exists with other attributes.
     """
-    moved = clocks.LocalClock()
+    shared = Shared()
+    moved = clocks.LocalClock(numbers=shared.time)
     decided = base or settings.Settings(
         region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True, inline_bytes=_INLINE_BYTES
     )
@@ -70,16 +83,11 @@ def start(
         lot = parking.ParkingLot()
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
-        application = bootstrap.build(
-            decided,
-            engine=made,
-            clock=moved,
-            wall=clock.SystemClock(),
-            waiter=parking.ParkedWaiter(lot, moved),
-            settle=lambda: runner.settle(),  # noqa: PLW0108  # the driver is made below
-        )
+        application = _application(decided, made, moved, lot, settle=lambda: runner.settle())  # noqa: PLW0108  # made below
         bootstrap.install(application)
-        runner = driver.Driver(engine=made, prefix=decided.table_prefix, clock=moved, lot=lot, run=run)
+        runner = driver.Driver(
+            engine=made, prefix=decided.table_prefix, clock=moved, lot=lot, run=run, heed=shared.heed
+        )
         _declare(application, told, made, decided.table_prefix)
         runner.start()
         return Runtime(
@@ -87,11 +95,73 @@ def start(
             driver=runner,
             lot=lot,
             clock=moved,
+            shared=shared,
             held=held.pop_all(),
-            batch=getattr(made, "batch", contextlib.nullcontext),
+            batch=made.batch,
             blocking=told.engine == "moto",
         )
     raise AssertionError  # never: the stack swallows no exception
+
+
+def join(
+    told: config.LocalConfig,
+    decided: settings.Settings,
+    shared: Shared,
+    number: int,
+    written: Callable[[Iterable[str]], None],
+) -> Runtime:
+    """Make what a worker process needs beside the server's first process, which has called `start`.
+
+    Args:
+        told: how the server runs; its state is in a folder.
+        decided: settings of the application, as the first process uses them.
+        shared: the numbers of the server.
+        number: of the worker.
+        written: is called after the worker has written messages.
+    """
+    assert told.data is not None  # noqa: S101  # what is in memory has one process
+    moved = clocks.LocalClock(numbers=shared.time)
+    lot = parking.ParkingLot(count=functools.partial(shared.park, number))
+    held = contextlib.ExitStack()
+    made = _embedded(told, moved, held, told.data / _FILE)
+    made.subscribe(written)
+    application = _application(decided, made, moved, lot)
+    epoch = shared.epoch
+
+    def refresh() -> None:
+        nonlocal epoch
+        if epoch != shared.epoch:
+            epoch = shared.epoch
+            application.forget()
+
+    return Runtime(
+        application=application,
+        driver=None,
+        lot=lot,
+        clock=moved,
+        shared=shared,
+        held=held,
+        batch=made.batch,
+        blocking=False,
+        refresh=refresh,
+    )
+
+
+def _application(
+    decided: settings.Settings,
+    made: engine.LocalEngine,
+    moved: clocks.LocalClock,
+    lot: parking.ParkingLot,
+    settle: Callable[[], None] = lambda: None,
+) -> bootstrap.Application:
+    return bootstrap.build(
+        decided,
+        engine=made,
+        clock=moved,
+        wall=clock.SystemClock(),
+        waiter=parking.ParkedWaiter(lot, moved),
+        settle=settle,
+    )
 
 
 def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.ExitStack) -> engine.LocalEngine:
@@ -100,18 +170,27 @@ def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.E
         from infra.local.moto_engine import MotoEngine  # noqa: PLC0415
 
         return held.enter_context(contextlib.closing(MotoEngine(now=moved.now)))
-    from infra.embedded.engine import EmbeddedEngine  # noqa: PLC0415
-    from infra.embedded.errors import UnusableFileError  # noqa: PLC0415
-
     path = None
     try:
         if told.data is not None:
             told.data.mkdir(parents=True, exist_ok=True)
             _claim(told.data, held)
             path = told.data / _FILE
-        durability = cast("Literal['normal', 'full']", told.durability)
+        return _embedded(told, moved, held, path)
+    except OSError as error:
+        raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
+
+
+def _embedded(
+    told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.ExitStack, path: Path | None
+) -> engine.LocalEngine:
+    from infra.embedded.engine import EmbeddedEngine  # noqa: PLC0415  # see `_open`
+    from infra.embedded.errors import UnusableFileError  # noqa: PLC0415
+
+    durability = cast("Literal['normal', 'full']", told.durability)
+    try:
         return held.enter_context(contextlib.closing(EmbeddedEngine(path, now=moved.now, durability=durability)))
-    except (OSError, UnusableFileError) as error:
+    except UnusableFileError as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
 
 

@@ -30,8 +30,10 @@ def notification(to, body="hello", **attributes):
 
 @pytest.fixture
 def aws():
-    """Clients of moto's services."""
+    """Clients of moto's services, which are empty, though another test's mock may be under way."""
     with moto.mock_aws():
+        for name in ("ses", "sns"):
+            backend(name).reset()
         made = {}
 
         def client(name):

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from chalicelib.model import message, queue, receipt
+from chalicelib.storage import items, messages
 from tests.conftest import NOW, Stores
 
 IDS = (f"{NOW:012X}{number:020X}" for number in itertools.count())
@@ -62,6 +63,23 @@ def test_a_body_of_any_size_comes_back_verbatim(stores, length):
     body = (" é\n\t<&>'\"" * length)[:length]
     stores.messages.put(of, make_message(body))
     assert [item.body for item in claim(stores, of)] == [body]
+
+
+def test_what_stays_with_the_state_fits_one_write_unit_even_when_it_is_claimed(stores):
+    of = make_queue(shards=64).evolve(queue_id=next(IDS)[-16:])
+    whole = make_message("x" * 600, shard=63, priority=16, group_id="g" * 110)
+    larger = make_message("x" * 601, shard=63, priority=16, group_id="g" * 110)
+    for new in (whole, larger):
+        stores.messages.put(of, new)
+    table, key = stores.prefix + "messages", {"pk": {"S": of.partitions[63]}, "sk": {"S": whole.message_id}}
+    stored = stores.engine.get_item(TableName=table, Key=key)["Item"]
+    assert items.size(stored) == messages._STATE_BYTES + len("body") + 600 + len("group_id") + 110
+    assert [item.body for item in claim(stores, of, limit=2)] == [whole.body, larger.body]
+    claimed = stores.engine.get_item(TableName=table, Key=key)["Item"]
+    assert claimed["body"] == {"S": whole.body}
+    assert items.size(claimed) <= 1024
+    other = stores.engine.get_item(TableName=table, Key=key | {"sk": {"S": larger.message_id}})["Item"]
+    assert "body" not in other
 
 
 def test_a_body_that_does_not_fit_the_state_stands_apart_and_outlives_it(stores):

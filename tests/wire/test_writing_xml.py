@@ -53,6 +53,7 @@ def test_the_namespace_has_no_slash_at_its_end_for_the_java_sdk_reads_errors_by_
         ("line\r\nline\rline\n", b"line&#13;\nline&#13;line\n"),
         ("\t tab and spaces  ", b"\t tab and spaces  "),
         ("消息", b"\xe6\xb6\x88\xe6\x81\xaf"),
+        ("消 & < > \r\n\t息", b"\xe6\xb6\x88 &amp; &lt; &gt; &#13;\n\t\xe6\x81\xaf"),
         ("\U0001f600", b"\xf0\x9f\x98\x80"),
         ("&amp;", b"&amp;amp;"),
         (8, b"8"),
@@ -75,7 +76,7 @@ def test_a_nested_element_begins_with_white_space_for_older_python_sdks_read_the
     assert nested.firstChild.data == "\n    "
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x01", "\x0b", "\x1f", "\ufffe", "\uffff"])
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x0b", "\x1f", "\ud800", "\ufffe", "\uffff", "\x01\ufffe"])
 def test_an_answer_is_well_formed_even_if_it_quotes_what_xml_cannot_carry(character):
     assert xml.read(xml.write("Error", [("Message", f"The query parameter {character} is given twice.")]))
 

@@ -155,6 +155,56 @@ def test_return_values_of_put_and_delete(things):
     ]
 
 
+ABSENT = "attribute_not_exists(p)"
+
+
+@pytest.mark.parametrize("condition", [{}, {"ConditionExpression": "attribute_not_exists(v)"}])
+def test_a_put_takes_a_free_key_or_replaces_the_item_there(things, records, condition):
+    things.put_item(TableName="things", Item={**KEY, "l": {"S": "old"}}, **condition)
+    response = things.put_item(TableName="things", Item={**KEY, "g": {"S": "x"}}, ReturnValues="ALL_OLD", **condition)
+    assert response["Attributes"] == {**KEY, "l": {"S": "old"}}
+    assert get(things) == {**KEY, "g": {"S": "x"}}
+    assert [record["eventName"] for record in records(things)] == ["INSERT", "MODIFY"]
+    by_l = {"KeyConditionExpression": "p = :p", "ExpressionAttributeValues": {":p": KEY["p"]}}
+    assert things.query(TableName="things", IndexName="by-l", **by_l)["Items"] == []
+
+
+@pytest.mark.parametrize("absent", [ABSENT, "attribute_not_exists(s)", "attribute_not_exists(#p)"])
+def test_a_put_that_needs_a_free_key_leaves_a_taken_one_alone(things, records, refusal, absent):
+    names = {"ExpressionAttributeNames": {"#p": "p"}} if "#" in absent else {}
+    first, second = {**KEY, "v": {"S": "first"}}, {**KEY, "v": {"S": "second"}}
+    things.put_item(TableName="things", Item=first, ConditionExpression=absent, **names)
+    with things.batch():
+        answer = refusal(
+            things.put_item,
+            TableName="things",
+            Item=second,
+            ConditionExpression=absent,
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            **names,
+        )
+    assert answer["Error"]["Code"] == "ConditionalCheckFailedException"
+    assert answer["Item"] == first
+    assert get(things) == first
+    assert len(records(things)) == 1
+
+
+def test_a_put_that_needs_a_free_key_and_more_is_decided_by_both(things, refusal):
+    condition = {
+        "ConditionExpression": f"{ABSENT} AND :one = :two",
+        "ExpressionAttributeValues": {":one": {"N": "1"}, ":two": {"N": "2"}},
+    }
+    refusal(things.put_item, TableName="things", Item=KEY, **condition)
+    assert get(things) is None
+
+
+def test_a_put_on_a_free_key_costs_what_the_new_item_costs(things):
+    put = {"TableName": "things", "Item": {**KEY, "v": {"S": "x" * 2000}}, "ReturnConsumedCapacity": "TOTAL"}
+    assert things.put_item(**put, ConditionExpression=ABSENT)["ConsumedCapacity"]["CapacityUnits"] == 2
+    assert things.put_item(**{**put, "Item": KEY})["ConsumedCapacity"]["CapacityUnits"] == 2
+    assert things.put_item(**{**put, "Item": KEY})["ConsumedCapacity"]["CapacityUnits"] == 1
+
+
 def test_put_and_delete_return_nothing_else(things, message):
     assert "ReturnValues can only be ALL_OLD or NONE" in message(
         things.put_item, TableName="things", Item=KEY, ReturnValues="ALL_NEW"

@@ -175,6 +175,25 @@ def test_a_page_that_ends_exactly_at_the_limit_says_where_to_go_on(filled):
     assert page["LastEvaluatedKey"] == {"p": {"S": "a"}, "s": {"N": "8"}, "l": {"S": "l2-8"}}
 
 
+@pytest.mark.parametrize("limit", [1, 2, 5, 6])
+@pytest.mark.parametrize(
+    "request_members",
+    [{}, {"Select": "COUNT"}, {"ScanIndexForward": False}, {"ProjectionExpression": "l, s"}, {"ConsistentRead": True}],
+)
+def test_a_page_of_index_entries_is_the_same_whether_it_is_priced_or_not(filled, limit, request_members):
+    page = {"TableName": "things", "IndexName": "by-l", "Limit": limit, **request_members}
+    condition = {"KeyConditionExpression": "p = :p", "ExpressionAttributeValues": A}
+    for read, told in ((filled.query, condition), (filled.scan, {})):
+        if read == filled.scan and "ScanIndexForward" in page:
+            continue
+        free = read(**page, **told)
+        priced = read(**page, **told, ReturnConsumedCapacity="INDEXES")
+        assert priced.pop("ConsumedCapacity")["CapacityUnits"] > 0
+        assert free == priced
+        assert free["Count"] == min(limit, 5)
+        assert ("LastEvaluatedKey" in free) == (limit <= 5)
+
+
 def test_the_start_need_not_exist(filled):
     start = {"p": {"S": "a"}, "s": {"N": "4.5"}}
     assert sort_keys(query(filled, "p = :p", A, ExclusiveStartKey=start)) == [5, 6, 7, 8, 9]

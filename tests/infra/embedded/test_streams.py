@@ -1,6 +1,10 @@
 """Stream records: what they say, in which order, and how they are read and trimmed."""
 
+import json
+
 import pytest
+
+from infra.embedded import codec, sizes
 
 KEY = {"p": {"S": "a"}, "s": {"N": "1"}}
 
@@ -71,6 +75,92 @@ def test_the_view_says_which_images_are_kept(engine, requests_for_tables, record
     found = records(engine)
     assert [set(record["dynamodb"]) & {"NewImage", "OldImage"} for record in found] == images
     assert [record["dynamodb"]["Keys"] for record in found] == [KEY] * 3
+
+
+def update(engine, expression, **values):
+    supplied = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
+    engine.update_item(TableName="things", Key=KEY, UpdateExpression=expression, **supplied)
+
+
+RICH = {
+    **KEY,
+    "v": {"S": "ü\n"},
+    "b": {"B": b"\x00\xff"},
+    "bs": {"BS": [b"1", b"\xfe"]},
+    "ss": {"SS": ["x", "y"]},
+    "ns": {"NS": ["1", "2.5"]},
+    "nil": {"NULL": True},
+    "tree": {"M": {"list": {"L": [{"N": "1"}, {"B": b"deep"}]}, "yes": {"BOOL": True}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        ("SET v = :v", {"v": {"S": "new"}}),
+        ("SET n = :n, w = v", {"n": {"N": "-1.5"}}),
+        ("REMOVE v, nil, nowhere", {}),
+        ("SET b = :b", {"b": {"B": b"other"}}),
+        ("REMOVE b", {}),
+        ("SET v = b, b = v", {}),
+        ("DELETE bs :bs ADD ss :ss, ns :ns", {"bs": {"BS": [b"1"]}, "ss": {"SS": ["z"]}, "ns": {"NS": ["3"]}}),
+        ("DELETE ss :ss", {"ss": {"SS": ["x", "y"]}}),
+        ("SET tree.#list[1] = :v REMOVE tree.yes", {"v": {"S": "new"}}),
+        ("SET tree.more = :n, nil = :n", {"n": {"NULL": True}}),
+        ("REMOVE tree.#list[0] SET l = :v, m = :n", {"v": {"S": "key"}, "n": {"N": "5"}}),
+    ],
+)
+def test_the_record_of_an_update_shows_both_images_whole(things, records, expression, values):
+    put(things, **RICH)
+    supplied = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
+    names = {"ExpressionAttributeNames": {"#list": "list"}} if "#list" in expression else {}
+    things.update_item(TableName="things", Key=KEY, UpdateExpression=expression, **supplied, **names)
+    after = things.get_item(TableName="things", Key=KEY)["Item"]
+    record = records(things)[1]
+    assert record["eventName"] == "MODIFY"
+    assert record["dynamodb"]["OldImage"] == RICH
+    assert record["dynamodb"]["NewImage"] == after
+    sized = [sizes.item(image) for image in (KEY, RICH, after)]
+    assert record["dynamodb"]["SizeBytes"] == sum(sized)
+
+
+@pytest.mark.parametrize(
+    ("view", "images"),
+    [
+        ("KEYS_ONLY", {}),
+        ("NEW_IMAGE", {"NewImage": {**KEY, "v": {"S": "new"}}}),
+        ("OLD_IMAGE", {"OldImage": {**KEY, "v": {"S": "old"}}}),
+    ],
+)
+def test_the_record_of_an_update_shows_what_the_view_says(engine, requests_for_tables, records, view, images):
+    specification = {"StreamEnabled": True, "StreamViewType": view}
+    engine.create_table(**requests_for_tables["things"](StreamSpecification=specification))
+    put(engine, v={"S": "old"})
+    update(engine, "SET v = :v", v={"S": "new"})
+    change = records(engine)[1]["dynamodb"]
+    assert {name: change[name] for name in ("NewImage", "OldImage") if name in change} == images
+    assert change["Keys"] == KEY
+
+
+def test_records_that_hold_the_whole_old_image_are_still_read(things, records):
+    put(things, **RICH)
+    update(things, "SET v = :v", v={"S": "new"})
+    expected = records(things)[1]
+    whole = codec.encode(RICH)
+    things._db.execute("UPDATE s1 SET kind = 2, old = ? WHERE seq = 2", (whole,))
+    assert records(things)[1] == expected
+
+
+def test_rows_as_the_standard_library_writes_them_are_still_read_and_compared(things, records):
+    item = {**KEY, "v": {"S": 'ü"\\\n\t\x01\x7f/\u2028'}, "n": {"NULL": True}}
+    put(things, **item)
+    (text,) = things._db.execute("SELECT item FROM t1_0").fetchone()
+    assert text == json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    reordered = json.dumps(dict(reversed(item.items())), ensure_ascii=False, separators=(",", ":"))
+    things._db.execute("UPDATE t1_0 SET item = ?", (reordered,))
+    put(things, **item)
+    assert len(records(things)) == 1
+    assert things.get_item(TableName="things", Key=KEY)["Item"] == item
 
 
 def test_a_write_that_changes_nothing_leaves_no_record(things, records):

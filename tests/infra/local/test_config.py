@@ -1,5 +1,6 @@
 """Where a setting comes from, what it may be, and what is said of one that cannot be."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_with_nothing_said_the_defaults_hold():
         data=Path(".openmns"),
         engine="embedded",
         durability="normal",
+        workers=min(2, os.cpu_count() or 1),
         keys=(DEFAULT_KEY,),
         queues=(),
     )
@@ -59,6 +61,7 @@ def test_every_setting_can_come_from_the_environment():
             "OPENMNS_MEMORY": "false",
             "OPENMNS_ENGINE": "embedded",
             "OPENMNS_DURABILITY": "full",
+            "OPENMNS_WORKERS": "3",
             "OPENMNS_ACCOUNT": "42",
             "OPENMNS_ACCESS_KEY_ID": "key",
             "OPENMNS_ACCESS_KEY_SECRET": "secret",
@@ -71,13 +74,23 @@ def test_every_setting_can_come_from_the_environment():
         data=Path("kept"),
         engine="embedded",
         durability="full",
+        workers=3,
         keys=(account.AccessKey(access_key_id="key", secret="secret", account_id="42"),),
     )
 
 
 @pytest.mark.parametrize("flags", [{"memory": True}, {"engine": "moto"}])
-def test_what_keeps_everything_in_memory_has_no_data_folder(flags):
-    assert load(flags=flags).data is None
+def test_what_keeps_everything_in_memory_has_no_data_folder_and_one_process(flags):
+    assert (load(flags=flags).data, load(flags=flags).workers) == (None, 1)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 65])
+def test_a_number_of_workers_that_cannot_be_is_told_so(workers):
+    assert complaint(flags={"workers": workers}) == f"workers should be 1 to 64, not {workers}"
+
+
+def test_several_workers_want_a_folder_to_share():
+    assert complaint(flags={"workers": 2, "memory": True}).startswith("several workers share a file")
 
 
 def test_an_empty_variable_counts_as_not_set():
@@ -186,8 +199,8 @@ def test_accounts_and_queues_that_are_no_lists_of_tables_are_told_so(name, docum
 
 def test_a_name_that_is_no_setting_is_told_with_those_that_are():
     assert complaint("prot = 8000") == (
-        "prot is not a setting; the settings are: host, port, region, data, memory, engine, durability, account,"
-        " access_key_id, access_key_secret, accounts, queues"
+        "prot is not a setting; the settings are: host, port, region, data, memory, engine, durability, workers,"
+        " account, access_key_id, access_key_secret, accounts, queues"
     )
 
 

@@ -1,10 +1,8 @@
-"""The trigger driver on each engine, with a clock moved by hand; its way with failing handlers on fakes."""
+"""The trigger driver on each engine, with a clock moved by hand."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -168,97 +166,3 @@ def test_a_started_driver_counts_what_is_written_without_being_asked(local, queu
         assert local.rings == [queue_id]
     finally:
         driver.stop()
-
-
-# --- Handlers that fail, on fakes ------------------------------------------------------------------------------------
-
-
-class OneShot:
-    """An engine whose one stream has the records given, in batches."""
-
-    def __init__(self, *batches: list[str]) -> None:
-        self.batches = [
-            [
-                {
-                    "dynamodb": {
-                        "SequenceNumber": number,
-                        "ApproximateCreationDateTime": datetime(2024, 1, 2, tzinfo=UTC),
-                    }
-                }
-                for number in batch
-            ]
-            for batch in batches
-        ]
-        self.kept: list[str] = []
-
-    def describe_table(self, **_arguments: Any) -> dict[str, Any]:
-        return {"Table": {"LatestStreamArn": "arn"}}
-
-    def describe_stream(self, **_arguments: Any) -> dict[str, Any]:
-        return {"StreamDescription": {"Shards": [{"ShardId": "shard"}]}}
-
-    def get_item(self, **_arguments: Any) -> dict[str, Any]:
-        return {}
-
-    def get_shard_iterator(self, **_arguments: Any) -> dict[str, Any]:
-        return {"ShardIterator": "next"}
-
-    def get_records(self, **_arguments: Any) -> dict[str, Any]:
-        return {"Records": self.batches.pop(0) if self.batches else [], "NextShardIterator": "next"}
-
-    def put_item(self, **arguments: Any) -> None:
-        self.kept.append(arguments["Item"]["sequence"]["S"])
-
-
-class Handler:
-    """Does one thing after the other: returns the failed numbers given, or raises."""
-
-    def __init__(self, *outcomes: list[str] | Exception) -> None:
-        self.outcomes = list(outcomes)
-        self.seen: list[list[str]] = []
-
-    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
-        self.seen.append([record["dynamodb"]["SequenceNumber"] for record in event["Records"]])
-        outcome = self.outcomes.pop(0) if self.outcomes else []
-        if isinstance(outcome, Exception):
-            raise outcome
-        return {"batchItemFailures": [{"itemIdentifier": number} for number in outcome]}
-
-
-def drain(engine: OneShot, handler: Handler) -> None:
-    for _ in drivers._Stream(engine, "", schema.MESSAGES, handler).drain():
-        pass
-
-
-def test_a_batch_that_raised_is_handed_over_again_before_the_next_one():
-    engine, handler = OneShot(["1", "2"], ["3"]), Handler(ValueError("once"))
-    drain(engine, handler)
-    assert (handler.seen, engine.kept) == ([["1", "2"], ["1", "2"], ["3"]], ["2", "3"])
-
-
-def test_a_batch_is_handed_over_again_from_the_first_record_that_failed():
-    engine, handler = OneShot(["1", "2", "3"]), Handler(["2"], ["3"])
-    drain(engine, handler)
-    assert (handler.seen, engine.kept) == ([["1", "2", "3"], ["2", "3"], ["3"]], ["3"])
-
-
-def test_a_batch_that_fails_again_and_again_is_given_up_and_does_not_hold_up_the_next():
-    engine, handler = OneShot(["1"], ["2"]), Handler(*[ValueError("always")] * 5)
-    drain(engine, handler)
-    assert (handler.seen, engine.kept) == ([["1"]] * 5 + [["2"]], ["1", "2"])
-
-
-def test_records_reach_the_handler_as_lambda_hands_them_over():
-    seen = []
-
-    def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-        seen.extend(event["Records"])
-        return {"batchItemFailures": []}
-
-    drain(OneShot(["1"]), handler)
-    assert seen == [
-        {
-            "dynamodb": {"SequenceNumber": "1", "ApproximateCreationDateTime": 1_704_153_600.0},
-            "eventSourceARN": "arn",
-        }
-    ]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from chalicelib import bootstrap
-from infra.local import config, driver, runtime, server
+from infra.local import config, runners, runtime
 
 
 def test_work_that_fails_is_tried_again_after_a_pause_and_not_at_once():
@@ -16,10 +16,10 @@ def test_work_that_fails_is_tried_again_after_a_pause_and_not_at_once():
         raise OSError("the disk is full")
 
     async def run_for_a_while() -> None:
-        runner = server.LoopRunner()
+        runner = runners.LoopRunner()
         runner("test", fail, lambda: 0)
         runner.attach(asyncio.get_running_loop(), lambda: False)
-        await asyncio.sleep(2.5 * driver.RETRY_SECONDS)
+        await asyncio.sleep(2.5 * runners.RETRY_SECONDS)
         runner.stop()
 
     asyncio.run(run_for_a_while())

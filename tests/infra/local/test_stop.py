@@ -3,16 +3,11 @@
 import contextlib
 import signal
 import subprocess
-import threading
 import time
 from concurrent import futures
-from types import SimpleNamespace
 
 import pytest
-import uvicorn
 
-from infra.local import parking
-from infra.local import server as servers
 from tests import live
 
 MESSAGE = b"<Message><MessageBody>in flight</MessageBody></Message>"
@@ -99,18 +94,3 @@ def test_a_second_server_on_the_same_data_folder_is_told_so_in_one_line(tmp_path
             " end it, or choose another folder with --data, or use --memory\n"
         )
         assert server.ask("GET", "/queues").status == 200
-
-
-def test_a_signal_that_interrupts_the_event_loop_in_the_lot_does_not_block_it_for_ever():
-    """Signals are handled in the main thread between two bytecodes, so also between those of `park` and `leave`."""
-    lot = parking.ParkingLot()
-    told = servers._Server(uvicorn.Config("unused"), SimpleNamespace(lot=lot), servers.LoopRunner())
-
-    def interrupted() -> None:
-        with lot._lock:  # the event loop parks a poll
-            told.handle_exit(signal.SIGTERM, None)
-
-    thread = threading.Thread(target=interrupted, daemon=True)
-    thread.start()
-    thread.join(1)
-    assert not thread.is_alive()

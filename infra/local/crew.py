@@ -1,0 +1,166 @@
+"""The worker processes of a server, as its first process sees them.
+
+    first process    accepts connections and shares them out, runs the driver, and all operations but those on messages
+    worker           operations on messages, on the same file; relays all others here, so that what processes remember
+                     of queues and keys is changed in one place
+
+A worker that dies is replaced; the connections it had are lost. Workers end when the first process does, however it
+ends: they see the end of their channel.
+"""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from chalicelib import telemetry
+from chalicelib.wire import http
+from infra.local import channel, config, connection, runtime
+
+_AGAIN_SECONDS = 1  # before a worker that died is replaced
+
+
+class _Asked:
+    """A request that a worker relayed."""
+
+    gone = False
+
+    def __init__(self, to: channel.Channel, number: int) -> None:
+        self._to = to
+        self._number = number
+
+    def answer(self, response: http.Response) -> None:
+        """Send the answer to the worker."""
+        self._to.send(("answer", self._number, response))
+
+    def when_gone(self, tell: Callable[[], None] | None) -> None:
+        """Nothing: no relayed operation waits."""
+
+
+class _Worker:
+    """A worker process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.ready = False
+        self.ended = asyncio.Event()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.channel: channel.Channel | None = None
+
+
+class Crew:
+    """All workers; lives on the event loop of the first process."""
+
+    def __init__(
+        self,
+        running: runtime.Runtime,
+        told: config.LocalConfig,
+        taker: connection.Taker,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._running = running
+        self._told = told
+        self._taker = taker
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._workers = [_Worker(number) for number in range(told.workers - 1)]
+        self._turn = 0
+        self._news: Counter[tuple[str, str | None]] = Counter()
+        self._stopping = False
+        running.lot.elsewhere = self._tell
+
+    def start(self) -> None:
+        """Start the workers; they join when they are ready."""
+        for worker in self._workers:
+            self._start(worker)
+
+    def share_out(self, accepted: socket.socket) -> bool:
+        """Give a connection to the next worker in turn; False: it is the first process's own turn."""
+        ready = [worker for worker in self._workers if worker.ready]
+        self._turn = (self._turn + 1) % (len(ready) + 1)
+        if self._turn == 0:
+            return False
+        to = ready[self._turn - 1].channel
+        assert to is not None  # noqa: S101  # for the type checker: who is ready has one
+        to.send(("serve",), accepted.detach())
+        return True
+
+    async def stop(self, seconds: float) -> None:
+        """Have the workers finish what they have in hand; those that do not in time are killed."""
+        self._stopping = True
+        for worker in self._workers:
+            if worker.channel is not None:
+                worker.channel.send(("stop",))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for worker in self._workers:
+                    if worker.channel is not None:
+                        await worker.ended.wait()
+        self.kill()
+
+    def kill(self) -> None:
+        """End them at once."""
+        self._stopping = True
+        for worker in self._workers:
+            if worker.process is not None and worker.process.poll() is None:
+                worker.process.kill()
+                worker.process.wait()
+
+    def _start(self, worker: _Worker) -> None:
+        if self._stopping:
+            return
+        worker.ended.clear()
+        ours, theirs = socket.socketpair()
+        shared = self._running.shared.file
+        with theirs:
+            worker.process = subprocess.Popen(  # noqa: S603  # ours
+                [sys.executable, "-m", "infra.local.worker", str(theirs.fileno()), str(shared)],
+                pass_fds=(theirs.fileno(), shared),
+                stdin=subprocess.DEVNULL,
+            )
+        worker.channel = channel.Channel(
+            ours, self._loop, lambda message, _: self._hear(worker, message), lambda: self._lose(worker)
+        )
+        worker.channel.send(("start", worker.number, self._told, self._running.application.settings))
+
+    def _hear(self, worker: _Worker, message: tuple[Any, ...]) -> None:
+        match message:
+            case ("ready",):
+                worker.ready = True
+            case ("written",):
+                self._running.nudge()
+            case ("ask", number, request) if worker.channel is not None:
+                self._taker.take(_Asked(worker.channel, number), request)
+
+    def _lose(self, worker: _Worker) -> None:
+        worker.ready, worker.channel = False, None
+        worker.ended.set()
+        self._running.shared.park(worker.number, 0)
+        if worker.process is not None:
+            worker.process.kill()  # its channel is gone: it can be of no use, if it lives at all
+            worker.process.wait()
+        if not self._stopping:
+            telemetry.logger.warning("a worker process died and is replaced", worker=worker.number)
+            self._loop.call_later(_AGAIN_SECONDS, self._start, worker)
+
+    def _tell(self, what: str, queue_id: str | None) -> None:
+        """Pass a ring or a stir on to the lots of the workers, those of one moment together."""
+        if not self._workers:
+            return
+        if threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self._tell, what, queue_id)
+            return
+        if not self._news:
+            self._loop.call_soon(self._spread)
+        self._news[what, queue_id] += 1
+
+    def _spread(self) -> None:
+        news, self._news = self._news, Counter()
+        for worker in self._workers:
+            if worker.ready and worker.channel is not None:
+                worker.channel.send(("news", dict(news)))

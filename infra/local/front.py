@@ -1,0 +1,189 @@
+"""What stands between connections and the door: it runs what is in hand together, and lets polls wait.
+
+The embedded engine answers so quickly that requests run on the event loop itself, those that are in hand together in
+one transaction; with moto they run in a few threads. A long poll waits without a thread or task of its own. A client
+that hangs up while it waits is not given a message.
+"""
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+
+from chalicelib import telemetry
+from chalicelib.api import operations
+from chalicelib.model import errors
+from chalicelib.wire import http
+from infra.local import connection, helpers, parking, runtime
+
+_THREADS = 16
+Relay = Callable[[connection.Exchange, http.Request], None]
+_COMMON = ("/messages", "/health")  # ends of the paths that every process serves
+_TOGETHER = 64  # requests in one transaction, so that none waits long for the others
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A request whose turn it is to look."""
+
+    exchange: connection.Exchange
+    look: Callable[[], operations.Step]
+    is_receive: bool  # or another one that is not run if its client is gone
+    is_change: bool = False  # of what processes remember, perhaps
+    woken_at: str = ""  # the id of the queue where it waited, empty at the first look
+
+
+class Front:
+    """Takes requests of all connections; lives on one event loop."""
+
+    def __init__(self, running: runtime.Runtime, loop: asyncio.AbstractEventLoop, relay: Relay | None = None) -> None:
+        """Set up; `relay` has another process answer what is no operation on messages."""
+        self._relay = relay
+        self._running = running
+        self._lot = running.lot
+        self._door = running.application.door
+        self._loop = loop
+        self._in_hand: list[_Visit] = []
+        self._threads = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="openmns")
+        self.now = running.clock.now
+
+    def take(self, exchange: connection.Exchange, request: http.Request) -> None:
+        """Answer the request, now or later."""
+        is_common = request.path.rstrip("/").endswith(_COMMON)
+        if self._relay is not None and not is_common:
+            self._relay(exchange, request)
+            return
+        if request.path.startswith(helpers.PREFIX):
+            look: Callable[[], operations.Step] = functools.partial(helpers.answer, self._running, request)
+        else:
+            admitted = self._door.admit(request)
+            if isinstance(admitted, http.Response):
+                exchange.answer(admitted)
+                return
+            look = admitted
+        self._visit(_Visit(exchange, look, is_receive=request.method == "GET", is_change=not is_common))
+
+    def refuse(self, request: http.Request, reason: str) -> http.Response:
+        """The answer to a request that cannot be taken."""
+        return self._door.refuse(request, errors.InvalidArgument(reason))
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _visit(self, visit: _Visit) -> None:
+        """Have it look where it disturbs nobody."""
+        if self._running.blocking:
+            mark = self._lot.mark()
+            self._threads.submit(visit.look).add_done_callback(
+                lambda done: self._loop.call_soon_threadsafe(self._settle, visit, done.result(), mark)
+            )
+            return
+        if not self._in_hand:
+            self._loop.call_soon(self._flush)  # after all requests that have come by now
+        self._in_hand.append(visit)
+
+    def _flush(self) -> None:
+        """Run the looks in hand in one transaction, and let them answer after its commit."""
+        visits, self._in_hand = self._in_hand[:_TOGETHER], self._in_hand[_TOGETHER:]
+        if self._in_hand:
+            self._loop.call_soon(self._flush)
+        mark = self._lot.mark()
+        self._running.refresh()
+        try:
+            with self._running.batch():
+                steps = [self._look(visit) for visit in visits]
+        except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
+            telemetry.logger.exception("requests failed together")
+            self._running.recover()
+            failure = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
+            steps = [failure] * len(visits)
+        for visit, step in zip(visits, steps, strict=True):
+            self._settle(visit, step, mark)
+
+    def _look(self, visit: _Visit) -> operations.Step | None:
+        """What it finds; the door does not raise."""
+        return None if visit.exchange.gone and visit.is_receive else visit.look()
+
+    def _settle(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
+        if isinstance(step, operations.Waiting):
+            if not visit.exchange.gone:
+                seconds = max(0, step.deadline - self.now()) / 1000
+                _Wait(
+                    exchange=visit.exchange,
+                    step=step,
+                    mark=mark,
+                    lot=self._lot,
+                    seconds=seconds,
+                    visit=self._visit,
+                    loop=self._loop,
+                )
+            return
+        if visit.woken_at:
+            self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
+        if visit.is_change:
+            self._running.shared.turn()
+        if step is not None:
+            visit.exchange.answer(step)
+
+
+class _Wait:
+    """A long poll between two looks. It ends once: woken, at its deadline, or when its client hangs up."""
+
+    def __init__(
+        self,
+        *,
+        exchange: connection.Exchange,
+        step: operations.Waiting,
+        mark: int,
+        lot: parking.ParkingLot,
+        seconds: float,
+        visit: Callable[[_Visit], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._exchange = exchange
+        self._step = step
+        self._lot = lot
+        self._visit = visit
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._over = False
+        self._timer = loop.call_later(seconds, self._expire)
+        self._ticket = lot.park(step.queue_id, mark, self._wake)
+        exchange.when_gone(self._hang_up)
+
+    def _wake(self) -> None:
+        """Somebody rang, in whatever thread."""
+        on_loop = threading.get_ident() == self._thread
+        (self._loop.call_soon if on_loop else self._loop.call_soon_threadsafe)(self._look_again)
+
+    def _look_again(self) -> None:
+        if not self._end():
+            return
+        if self._lot.closed:
+            self._exchange.answer(self._step.give_up())
+        else:
+            self._visit(_Visit(self._exchange, self._step.resume, is_receive=True, woken_at=self._step.queue_id))
+
+    def _expire(self) -> None:
+        if self._end():
+            self._leave()
+            self._exchange.answer(self._step.give_up())
+
+    def _hang_up(self) -> None:
+        if self._end():
+            self._leave()
+
+    def _end(self) -> bool:
+        """Whether it had not ended before."""
+        was_over, self._over = self._over, True
+        if not was_over:
+            self._timer.cancel()
+            self._exchange.when_gone(None)
+        return not was_over
+
+    def _leave(self) -> None:
+        if not self._lot.leave(self._step.queue_id, self._ticket):
+            self._lot.ring(self._step.queue_id)  # it was woken and does not look: let another one

@@ -1,0 +1,132 @@
+"""Where the driver's work is done: in a thread of its own, or on the server's event loop between requests."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from chalicelib import telemetry
+
+RETRY_SECONDS = 0.1  # after work that failed
+_LAZY_SECONDS = 0.01  # the work is put off by this while nobody waits for a message
+
+
+class Runner(Protocol):
+    """Something that works when it is woken or when its time has come."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def wake(self) -> None:
+        """There is something to do; from any thread."""
+
+    def stop(self) -> None:
+        """End, with what is in hand done."""
+
+
+Run = Callable[[str, Callable[[], None], Callable[[], float | None]], Runner]  # name, work, seconds to the next work
+
+
+class ThreadRunner:
+    """Works in a thread of its own."""
+
+    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> None:
+        self._work = work
+        self._pause = pause
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have it work."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wake.wait(self._pause())
+            self._wake.clear()
+            try:
+                self._work()
+            except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
+                telemetry.logger.exception("the driver failed and goes on")
+                time.sleep(RETRY_SECONDS)
+
+
+class LoopRunner:
+    """Runs the driver's work on the event loop, between requests: no thread is waited for, no lock is fought over.
+
+    While nobody waits for a message the work may come a moment later, so that more of it is done in one go.
+    """
+
+    def __init__(self) -> None:
+        self._work: Callable[[], None] = lambda: None
+        self._pause: Callable[[], float | None] = lambda: None
+        self._waited_for: Callable[[], bool] = lambda: True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._handle: asyncio.TimerHandle | None = None
+        self._moment = 0.0  # of the handle
+
+    def __call__(self, _name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> Runner:
+        """Take over the driver's work; see `Run`."""
+        self._work, self._pause = work, pause
+        return self
+
+    def attach(self, loop: asyncio.AbstractEventLoop, waited_for: Callable[[], bool]) -> None:
+        """Work on this loop from now on; called on it. `waited_for` tells whether somebody waits for messages."""
+        self._loop, self._thread, self._waited_for = loop, threading.get_ident(), waited_for
+        self._schedule(0)
+
+    def start(self) -> None:
+        """Nothing: `attach` begins."""
+
+    def wake(self) -> None:
+        """Have it work."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        if threading.get_ident() == self._thread:
+            self._schedule(0 if self._waited_for() else _LAZY_SECONDS)
+        else:
+            self._loop.call_soon_threadsafe(self._schedule, 0)
+
+    def stop(self) -> None:
+        """Do what is left; the loop has ended."""
+        self._loop = None
+        try:
+            self._work()
+        except Exception:  # noqa: BLE001  # what is not done now is done at the next start
+            telemetry.logger.exception("the driver's last work failed")
+
+    def _schedule(self, seconds: float) -> None:
+        if self._loop is None:
+            return
+        moment = self._loop.time() + seconds
+        if self._handle is not None:
+            if self._moment <= moment:
+                return
+            self._handle.cancel()
+        self._moment = moment
+        self._handle = self._loop.call_at(moment, self._run)
+
+    def _run(self) -> None:
+        self._handle = None
+        try:
+            self._work()
+        except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
+            telemetry.logger.exception("the driver failed and goes on")
+            self._schedule(RETRY_SECONDS)
+            return
+        pause = self._pause()
+        if pause is not None:
+            self._schedule(pause)

@@ -1,0 +1,64 @@
+"""Numbers that all processes of one server see at once: the clock's, and a few that say that something has changed.
+
+They lie in an unlinked file that every process maps. Each is an aligned 64-bit integer, written by one process, so a
+reader sees the old value or the new one.
+"""
+
+import mmap
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from infra.local import config
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
+_OFFSET, _FROZEN_AT, _EPOCH, _ROUSED, _PARKED = range(5)  # from `_PARKED` on, one for each worker
+_BYTES = 8 * (_PARKED + config.MOST_WORKERS)
+
+
+class Shared:
+    """The numbers.
+
+    Attributes:
+        file: the descriptor of the file, to be inherited by another process.
+        time: the two numbers of `LocalClock`.
+    """
+
+    def __init__(self, file: int | None = None) -> None:
+        """Map the file of another process, or a new one."""
+        if file is None:
+            with tempfile.TemporaryFile() as made:
+                made.truncate(_BYTES)
+                file = os.dup(made.fileno())
+        self.file = file
+        self._numbers = memoryview(mmap.mmap(file, _BYTES)).cast("q")
+        self.time: MutableSequence[int] = self._numbers[_OFFSET : _FROZEN_AT + 1]  # type: ignore[assignment]
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every change of what processes remember: queues, keys, accounts."""
+        return self._numbers[_EPOCH]
+
+    def turn(self) -> None:
+        """Begin a new epoch; only the server's first process does."""
+        self._numbers[_EPOCH] += 1
+
+    def rouse(self) -> bool:
+        """Note that a worker has written; whether the first process has to be told, for it does not know yet."""
+        roused, self._numbers[_ROUSED] = self._numbers[_ROUSED], 1
+        return not roused
+
+    def heed(self) -> None:
+        """Note that the first process knows; it does so before it reads what was written."""
+        self._numbers[_ROUSED] = 0
+
+    @property
+    def parked(self) -> int:
+        """How many polls wait in all workers."""
+        return sum(self._numbers[_PARKED:])
+
+    def park(self, worker: int, count: int) -> None:
+        """Say how many polls wait in a worker."""
+        self._numbers[_PARKED + worker] = count

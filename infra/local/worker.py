@@ -1,0 +1,97 @@
+"""A worker process of a server; see `crew`."""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import uvloop
+
+from chalicelib import settings
+from chalicelib.wire import http
+from infra.local import channel, config, connection, runtime, server
+from infra.local.shared import Shared
+
+
+class _Worker:
+    """What the process does, from its first message to its last."""
+
+    def __init__(self, end: socket.socket, shared: Shared) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._shared = shared
+        self._ended = asyncio.Event()
+        self._asked: dict[int, connection.Exchange] = {}
+        self._numbers = itertools.count()
+        self._channel = channel.Channel(end, self._loop, self._hear, _end_at_once)
+
+    async def run(self) -> None:
+        """Work until told to stop."""
+        await self._ended.wait()
+        self._channel.close()
+
+    def _hear(self, message: tuple[Any, ...], file: int | None) -> None:
+        match message:
+            case ("start", number, told, decided):
+                self._start(number, told, decided)
+            case ("serve",):
+                self._serving.take_in(socket.socket(fileno=file))
+            case ("news", news):
+                self._learn(news)
+            case ("answer", number, response):
+                self._asked.pop(number).answer(response)
+            case ("stop",):
+                self._stopping = asyncio.ensure_future(self._stop())
+
+    def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
+        self._running = runtime.join(told, decided, self._shared, number, self._written)
+        self._serving = server.Serving(self._running, relay=self._relay)
+        self._channel.send(("ready",))
+
+    def _relay(self, exchange: connection.Exchange, request: http.Request) -> None:
+        """Have the first process answer."""
+        number = next(self._numbers)
+        self._asked[number] = exchange
+        self._channel.send(("ask", number, request))
+
+    def _written(self, _: Iterable[str]) -> None:
+        """Tell the first process's driver, unless it has been told and has not got round to it."""
+        if self._shared.rouse():
+            self._channel.send(("written",))
+
+    def _learn(self, news: Mapping[tuple[str, str | None], int]) -> None:
+        for (what, queue_id), count in news.items():
+            if what == "stir" or queue_id is None:
+                self._running.lot.stir(queue_id)
+            else:
+                for _ in range(count):
+                    self._running.lot.ring(queue_id)
+
+    async def _stop(self) -> None:
+        await self._serving.finish(lambda: False)
+        self._running.stop()
+        self._ended.set()
+
+
+def _end_at_once() -> None:
+    """The first process is gone, perhaps killed: so is the server."""
+    os._exit(1)
+
+
+def main() -> None:
+    """Work at the other end of the channel whose descriptor is the first argument."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the first process decides
+    end, shared = socket.socket(fileno=int(sys.argv[1])), Shared(int(sys.argv[2]))
+
+    async def work() -> None:
+        await _Worker(end, shared).run()
+
+    uvloop.run(work())
+
+
+if __name__ == "__main__":
+    main()
