@@ -79,8 +79,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     waiter: waiting.Waiter | None = None,
     settle: Callable[[], None] = lambda: None,
     services: Services | None = None,
-    public_url: Callable[[], str] | None = None,
     pushes: ports.Lanes | None = None,
+    make_certificate: Callable[[], certificate.Certificate] | None = None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -94,8 +94,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         waiter: how a thread waits for a long poll.
         settle: brings counts up to date, where that can be had at once.
         services: gives the clients of SES and SNS; boto3's unless handed in.
-        public_url: where receivers of pushes reach this server; as the settings say unless handed in.
         pushes: in which pushes are made; threads unless handed in.
+        make_certificate: makes the certificate of pushes where nobody sets it up.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
@@ -130,7 +130,9 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
         accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
-        identities=identities.Identities(store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock),
+        identities=identities.Identities(
+            store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
+        ),
     )
     machine = clocks.SystemClock()
     pushes = pushes or lanes.Lanes(clock=machine)
@@ -140,7 +142,6 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         queue=queue_channel.QueueChannel(
             find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
         ),
-        public_url=public_url or (lambda: settings.public_url),
         services=services or _aws,
         machine=machine,
         ids=ids,
@@ -204,7 +205,6 @@ def _channels(
     *,
     signer: signing.Signer,
     queue: ports.Channel,
-    public_url: Callable[[], str],
     services: Services,
     machine: ports.Clock,
     ids: ports.Ids,
@@ -218,7 +218,7 @@ def _channels(
             to,
             request_id=ids.request_id(now),
             now=now,
-            certificate_url=public_url() + certificate.PATH,
+            certificate_url=settings.public_url + certificate.PATH,
             sign=signer.sign,
         )
 

@@ -1,5 +1,8 @@
 """Who is asking, and by what the answerer is known."""
 
+import threading
+from collections.abc import Callable
+
 from chalicelib.broker import cache, ports
 from chalicelib.model import account, errors
 from chalicelib.model import certificate as certificates
@@ -8,8 +11,23 @@ from chalicelib.model import certificate as certificates
 class Identities:
     """Look up access keys, and the deployment's certificate."""
 
-    def __init__(self, *, store: ports.Identities, clock: ports.Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: ports.Identities,
+        clock: ports.Clock,
+        make_certificate: Callable[[], certificates.Certificate] | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            store: what is kept of them.
+            clock: time.
+            make_certificate: makes the deployment's certificate when it is first asked for, if nobody has set up one.
+        """
         self._store = store
+        self._make_certificate = make_certificate
+        self._lock = threading.Lock()  # so that one certificate is made, however many threads ask for it
         self._known: cache.Cache[str, account.AccessKey] = cache.Cache(clock)
 
     def key(self, access_key_id: str) -> account.AccessKey:
@@ -34,7 +52,12 @@ class Identities:
 
     def certificate(self) -> certificates.Certificate | None:
         """The certificate that pushes are signed with; None: none has been set up."""
-        return self._store.certificate()
+        with self._lock:
+            found = self._store.certificate()
+            if found is None and self._make_certificate is not None:
+                found = self._make_certificate()
+                self._store.put_certificate(found)
+            return found
 
     def set_certificate(self, new: certificates.Certificate) -> None:
         """Set up the certificate."""

@@ -1,6 +1,7 @@
 """`mns serve`: the local server."""
 
 import argparse
+import dataclasses
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -64,6 +65,7 @@ def run(chosen: argparse.Namespace) -> int:
         ) from error
     with listener:
         runner = runners.LoopRunner()
+        told = dataclasses.replace(told, port=listener.getsockname()[1])
         running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chalicelib import settings
 from chalicelib.model import account, errors, queue
 
 FILE = "openmns.toml"
 ACCOUNT_ID = "1234567890123456"
 ACCESS_KEY_ID = "openmns"
 ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a server that listens on this machine only
+LOOPBACK = "127.0.0.0/8,::1/128"
 ENGINES = ("embedded", "moto")  # the first is the default
 DURABILITIES = ("normal", "full")
 DATA = ".openmns"  # the folder that keeps the state of the embedded engine unless told otherwise
@@ -49,9 +51,22 @@ class LocalConfig:
     engine: str = ENGINES[0]
     durability: str = DURABILITIES[0]
     workers: int = 1  # processes that serve; more than one need a folder
+    public_url: str = ""  # where receivers of pushes reach the server; empty: host and port
+    push_allow: str = LOOPBACK  # networks that pushes may reach though they are not public
+    push_ca_file: str = ""  # certificates that pushes trust besides the machine's
+    smtp_url: str = ""  # smtp://[user:password@]host[:port] or smtps://; empty: mails go to the outbox
+    mail_sender: str = settings.Settings.mail_sender  # whom mails come from whose message names nobody
+    signing_key: str = ""  # a file; empty: a key is made
+    signing_certificate: str = ""  # the file with its certificate
     keys: tuple[account.AccessKey, ...] = ()
     queues: tuple[QueueAtStart, ...] = ()
     source: str = field(default="defaults", compare=False)  # the file read, for the banner
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine, and receivers of pushes unless told otherwise, reach the server."""
+        named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # compared, not bound
+        return self.public_url or f"http://{f'[{named}]' if ':' in named else named}:{self.port}"
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> LocalConfig:
@@ -93,6 +108,16 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
+# Texts that are taken as they are.
+_PUSHES = (
+    "public_url",
+    "push_allow",
+    "push_ca_file",
+    "smtp_url",
+    "mail_sender",
+    "signing_key",
+    "signing_certificate",
+)
 _SCALARS: dict[str, type] = {
     "host": str,
     "port": int,
@@ -105,6 +130,7 @@ _SCALARS: dict[str, type] = {
     "account": str,
     "access_key_id": str,
     "access_key_secret": str,
+    **dict.fromkeys(_PUSHES, str),
 }
 
 
@@ -170,6 +196,7 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         keys=keys,
         queues=tuple(_queue(entry, keys) for entry in values.get("queues", [])),
         source=source,
+        **{name: values[name] for name in _PUSHES if name in values},
     )
 
 

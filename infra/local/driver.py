@@ -1,10 +1,11 @@
 """The trigger driver: what DynamoDB streams, schedules and time to live do on AWS, done here.
 
 It feeds the very functions that are deployed the very events that Lambda would. A write wakes it; it then reads the
-stream, hands the records over, and sees from them which queues to ring for and when which messages come due. Between
-writes it sleeps until the next one is due.
+stream, hands the records over, and sees from them which queues to ring for and when which messages and pushes come
+due. Between writes it sleeps until the next one is due.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 from chalicelib.api import workers
 from chalicelib.broker import ports
+from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import queues as queue_table
 from chalicelib.storage import schema
@@ -20,6 +22,8 @@ from infra.local import parking, runners, stream
 
 _SWEEP_SECONDS = 1  # between looks for items whose time to live is over, and records that nobody needs any more
 _SWEEP_ITEMS = 200
+_PUBLICATIONS = 16  # fanned out in one go, so that requests come in between
+_CATCH_UP_SECONDS = 0.25  # until another look, while more pushes are due than were taken
 
 
 class Driver:
@@ -37,8 +41,20 @@ class Driver:
         lot: parking.ParkingLot,
         run: runners.Run = runners.ThreadRunner,
         heed: Callable[[], None] = lambda: None,
+        finish: Callable[[], object] = lambda: None,
     ) -> None:
-        """Set up; `heed` is called before the stream is read for what other processes have written."""
+        """Set up.
+
+        Args:
+            engine: what is kept.
+            prefix: of the tables' names.
+            clock: time.
+            lot: where those wait who want messages.
+            run: how the work on messages is run.
+            heed: is called before the stream is read for what other processes have written.
+            finish: returns when the pushes in hand have been answered.
+        """
+        self._finish = finish
         self._heed = heed
         self._engine = engine
         self._clock = clock
@@ -50,12 +66,27 @@ class Driver:
         self._messages = stream.Stream(
             engine=engine, prefix=prefix, table=schema.MESSAGES, handler=workers.tally, clock=clock
         )
+        self._publications = stream.Stream(
+            engine=engine,
+            prefix=prefix,
+            table=schema.PUBLICATIONS,
+            handler=workers.fan_out,
+            clock=clock,
+            batch=_PUBLICATIONS,
+        )
+        self._deliveries = stream.Stream(
+            engine=engine, prefix=prefix, table=schema.DELIVERIES, handler=workers.deliver, clock=clock
+        )
+        self._retry_at: int | None = clock.now()  # when the next push is due, ms
         self._resources = stream.Stream(
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
         self._upkeep_runner = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
-            prefix + schema.MESSAGES.name: self._upkeep_runner,
+            **{
+                prefix + table.name: self._upkeep_runner
+                for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)
+            },
             prefix + schema.RESOURCES.name: runners.ThreadRunner(
                 "openmns-resources", self._purge, lambda: 0 if self._resources.behind else None
             ),
@@ -66,13 +97,13 @@ class Driver:
         self._release([])
         self.settle()
         self._engine.subscribe(self._written)
-        for runner in self._runners.values():
+        for runner in set(self._runners.values()):
             runner.start()
             runner.wake()
 
     def stop(self) -> None:
         """Finish what is in hand and end."""
-        for runner in self._runners.values():
+        for runner in set(self._runners.values()):
             runner.stop()
 
     def settle(self) -> None:
@@ -83,30 +114,52 @@ class Driver:
     def _step(self) -> bool:
         """Do one slice of that; whether there may be more."""
         with self._lock:
-            self._behind = self._count() or self._release_due()
+            self._behind = any(
+                [self._count(), self._release_due(), self._fan_out(), self._deliver(), self._redeliver_due()]
+            )
             return self._behind
 
     def catch_up(self) -> None:
-        """Settle, and sweep all that has expired."""
-        self.settle()
+        """Settle, have what is pushed answered, and sweep all that has expired."""
+        self._settle_pushes()
         self._next_sweep = 0
         while self._next_sweep <= self._clock.now():
             self._sweep()
-        self.settle()
+        self._settle_pushes()
+
+    def _settle_pushes(self) -> None:
+        """Settle until no push is under way either; what pushes store they store between the transactions of this."""
+        while True:
+            self._together(self.settle)
+            self._finish()
+            if not self._step():  # what became of the pushes
+                return
+
+    def _together(self, work: Callable[[], object]) -> None:
+        """Do some work in one transaction."""
+        try:
+            with self._engine.batch():
+                work()
+        except Exception:
+            self.rewind()  # nothing of it is stored
+            raise
 
     def rewind(self) -> None:
         """Do again what was done in a transaction that came to nothing."""
         with self._lock:
-            self._messages.rewind()
+            for read in (self._messages, self._publications, self._deliveries):
+                read.rewind()
+            self._retry_at = self._clock.now()
         self._release([])
 
     def failures(self) -> list[dict[str, Any]]:
         """The stream records that were given up, those of one stream together, oldest first; 1 MB of each at most."""
-        return [failure for read in (self._messages, self._resources) for failure in read.failures()]
+        return [failure for read in self._streams() for failure in read.failures()]
 
     def next_due(self) -> int | None:
-        """When the next waiting message becomes visible (ms)."""
-        return min(self._due.values(), default=None)
+        """When the next waiting message becomes visible, or the next push is due (ms)."""
+        retries = [] if self._retry_at is None else [self._retry_at]
+        return min([*self._due.values(), *retries], default=None)
 
     def _written(self, tables: Iterable[str]) -> None:
         for table in tables:
@@ -119,13 +172,12 @@ class Driver:
 
     def _upkeep(self) -> None:
         self._heed()
-        try:
-            with self._engine.batch():
-                self._sweep()
-                self._step()  # one slice, so that requests come in between
-        except Exception:
-            self.rewind()  # nothing of it is stored
-            raise
+        self._together(self._slice)
+
+    def _slice(self) -> None:
+        """Not more than this at once, so that requests come in between."""
+        self._sweep()
+        self._step()
 
     def _purge(self) -> None:
         for _ in self._resources.drain():
@@ -140,8 +192,7 @@ class Driver:
     def _pause(self) -> float:
         if self._behind:
             return 0
-        due = [*self._due.values(), self._next_sweep]
-        return max(0, min(due) - self._clock.now()) / 1000
+        return max(0, min(self._next_sweep, self.next_due() or self._next_sweep) - self._clock.now()) / 1000
 
     def _count(self) -> bool:
         for records in self._messages.drain():
@@ -149,6 +200,30 @@ class Driver:
                 self._observe(record["dynamodb"])
             return True
         return False
+
+    def _fan_out(self) -> bool:
+        return any(True for _ in itertools.islice(self._publications.drain(), 1))
+
+    def _deliver(self) -> bool:
+        for records in itertools.islice(self._deliveries.drain(), 1):
+            for record in records:
+                due = delivery_table.due_moment(record["dynamodb"].get("NewImage") or {})
+                if due is not None and (self._retry_at is None or due < self._retry_at):
+                    self._retry_at = due
+            return True
+        return False
+
+    def _redeliver_due(self) -> bool:
+        now = self._clock.now()
+        if self._retry_at is None or self._retry_at > now:
+            return False
+        next_due = workers.redeliver(_scheduled(now, []), None)["next_due"]
+        behind = round(_CATCH_UP_SECONDS * 1000)
+        self._retry_at = None if next_due is None else next_due if next_due > now else now + behind
+        return True
+
+    def _streams(self) -> tuple[stream.Stream, ...]:
+        return self._messages, self._publications, self._deliveries, self._resources
 
     def _observe(self, change: Mapping[str, Any]) -> None:
         """Ring for what became visible; note when what waits is due."""
@@ -178,7 +253,7 @@ class Driver:
         now = self._clock.now()
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_SECONDS * 1000
-            reached = {read.arn: read.reached for read in (self._messages, self._resources) if read.reached}
+            reached = {read.arn: read.reached for read in self._streams() if read.reached}
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
             more |= self._engine.trim(_SWEEP_ITEMS, reached) == _SWEEP_ITEMS
             if more:

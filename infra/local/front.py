@@ -56,14 +56,18 @@ class Front:
             self._relay(exchange, request)
             return
         if request.path.startswith(helpers.PREFIX):
-            look: Callable[[], operations.Step] = functools.partial(helpers.answer, self._running, request)
-        else:
-            admitted = self._door.admit(request)
-            if isinstance(admitted, http.Response):
-                exchange.answer(admitted)
-                return
-            look = admitted
-        self._visit(_Visit(exchange, look, is_receive=request.method == "GET", is_change=not is_common))
+            look = functools.partial(helpers.answer, self._running, request)
+            visit = _Visit(exchange, look, is_receive=False, is_change=True)
+            if self._running.blocking:
+                self._visit(visit)
+            else:
+                self._loop.call_soon(self._help, visit)
+            return
+        admitted = self._door.admit(request)
+        if isinstance(admitted, http.Response):
+            exchange.answer(admitted)
+            return
+        self._visit(_Visit(exchange, admitted, is_receive=request.method == "GET", is_change=not is_common))
 
     def refuse(self, request: http.Request, reason: str) -> http.Response:
         """The answer to a request that cannot be taken."""
@@ -102,6 +106,17 @@ class Front:
             steps = [failure] * len(visits)
         for visit, step in zip(visits, steps, strict=True):
             self._settle(visit, step, mark)
+
+    def _help(self, visit: _Visit) -> None:
+        """Run a local helper in no transaction, for it may wait for pushes, which store by themselves what they do."""
+        mark = self._lot.mark()
+        try:
+            step = visit.look()
+        except Exception:  # noqa: BLE001  # whatever happened, the client gets an answer
+            telemetry.logger.exception("a local helper failed")
+            self._running.recover()
+            step = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
+        self._settle(visit, step, mark)
 
     def _look(self, visit: _Visit) -> operations.Step | None:
         """What it finds; the door does not raise."""

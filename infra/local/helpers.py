@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from chalicelib.model import delivery
 from chalicelib.wire import http
 from infra.local import clock as clocks
 from infra.local import runtime
@@ -14,6 +15,11 @@ from infra.local import runtime
 PREFIX = "/_local/"
 _CLOCK = "/_local/clock"
 _FAILURES = "/_local/failures"  # stream records that no attempt could do
+_DELIVERIES = "/_local/deliveries"  # the log of pushes
+_OUTBOX = "/_local/outbox"  # mails, short messages and mobile pushes
+_DEVICES = "/_local/devices"  # of mobile apps
+_PATHS = (_CLOCK, _FAILURES, _DELIVERIES, _OUTBOX, _DEVICES)
+_MOST_DELIVERIES = 1_000
 _LAST = 253_370_764_800_000  # 9999-01-01, ms: later moments have no date in Python
 _LONGEST_STEP = 10 * 365 * 86_400  # seconds
 
@@ -38,11 +44,53 @@ def _run(running: runtime.Runtime, request: http.Request) -> dict[str, Any]:
     if request.path == _CLOCK:
         _run_clock(running, request)
         return _show(running.clock)
+    if request.path == _DEVICES:
+        _add_device(running, request)
+        return {}
+    if request.path not in _PATHS:
+        raise _RefusedError(404, f"there is no {request.path}; there are {', '.join(_PATHS)}")
+    if request.method != "GET":
+        raise _RefusedError(405, f"{request.path} takes GET")
     if request.path == _FAILURES:
-        if request.method != "GET":
-            raise _RefusedError(405, "the failures take GET")
         return {"failures": [] if running.driver is None else running.driver.failures()}
-    raise _RefusedError(404, f"there is no {request.path}; there are {_CLOCK} and {_FAILURES}")
+    return running.outbox.show() if request.path == _OUTBOX else _deliveries(running, request)
+
+
+def _add_device(running: runtime.Runtime, request: http.Request) -> None:
+    """Give an app a device: `app`, `token` and, for whom it is, `user`."""
+    if request.method != "POST":
+        raise _RefusedError(405, f"{_DEVICES} takes POST")
+    document = _document(request, {"app", "token", "user"})
+    app, token, user = (document.get(name, "") for name in ("app", "token", "user"))
+    if not all(isinstance(text, str) for text in (app, token, user)) or not app or not token:
+        raise _RefusedError(400, "app and token should be texts")
+    running.outbox.add_device(app, token, user)
+
+
+def _deliveries(running: runtime.Runtime, request: http.Request) -> dict[str, Any]:
+    """The newest deliveries, newest first; the query may have `topic`, `subscription` and `limit`."""
+    asked = request.parameters
+    limit = asked.get("limit", "100")
+    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST_DELIVERIES:
+        raise _RefusedError(400, f"limit should be a number from 1 to {_MOST_DELIVERIES}")
+    found = running.application.log.read(
+        topic_name=asked.get("topic"), subscription_name=asked.get("subscription"), limit=int(limit)
+    )
+    return {"deliveries": [_show_delivery(item) for item in found]}
+
+
+def _show_delivery(item: delivery.Delivery) -> dict[str, Any]:
+    return {
+        "account": item.namespace.account_id,
+        "topic": item.topic_name,
+        "subscription": item.subscription_name,
+        "messageId": item.message_id,
+        "publishTime": item.published_at,
+        "state": item.state.value,
+        "nextAttempt": item.due_at,
+        "attempts": [{"time": each.started_at, "notifyStatus": each.status} for each in item.attempts],
+        "detail": item.detail,
+    }
 
 
 def _run_clock(running: runtime.Runtime, request: http.Request) -> None:

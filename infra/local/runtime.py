@@ -1,17 +1,18 @@
 """The composition of a local server's parts: engine, application, parking lot, driver."""
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from chalicelib import bootstrap, clock, settings, telemetry
 from chalicelib.model import account, errors, limits
+from infra.local import certificates, config, driver, engine, outbox, parking, runners
 from infra.local import clock as clocks
-from infra.local import config, driver, engine, parking, runners
 from infra.local.shared import Shared
 
 _FILE = "openmns.db"
@@ -30,12 +31,14 @@ class Runtime:
     shared: Shared
     held: contextlib.ExitStack  # the engine, and the data folder
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
+    outbox: outbox.Outbox
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
     refresh: Callable[[], None] = lambda: None  # forget what another process may have changed
 
     def move_clock(self, target: int, *, frozen: bool) -> None:
         """Move the time to `target` (ms); what comes due on the way has happened when this returns."""
         assert self.driver is not None  # noqa: S101  # workers relay this
+        self.driver.catch_up()  # what was just published is not known to be due otherwise
         clocks.move(self.clock, target, frozen=frozen, next_due=self.driver.next_due, settle=self.driver.catch_up)
         self.lot.stir_everywhere()
 
@@ -50,6 +53,7 @@ class Runtime:
             self.lot.close()
             if self.driver is not None:
                 self.driver.stop()
+            self.application.close()
 
     def recover(self) -> None:
         """Take nothing for done that the engine has lost with a transaction."""
@@ -76,18 +80,34 @@ def start(
     """
     shared = Shared()
     moved = clocks.LocalClock(numbers=shared.time)
-    decided = base or settings.Settings(
-        region=told.region, longest_wait=limits.WAIT_SECONDS.high, explain_signatures=True, inline_bytes=_INLINE_BYTES
-    )
+    given = certificates.supply(told)
+    decided = _settings(told, base)
     with contextlib.ExitStack() as held:
         lot = parking.ParkingLot()
+        sent = held.enter_context(contextlib.closing(outbox.Outbox()))
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
-        application = _application(decided, made, moved, lot, settle=lambda: runner.settle())  # noqa: PLW0108  # made below
-        bootstrap.install(application)
-        runner = driver.Driver(
-            engine=made, prefix=decided.table_prefix, clock=moved, lot=lot, run=run, heed=shared.heed
+        application = _application(
+            decided,
+            made,
+            moved,
+            lot,
+            settle=lambda: runner.settle(),  # noqa: PLW0108  # made below
+            services=sent.client,
+            make_certificate=certificates.make,
         )
+        bootstrap.install(application)
+        runner: driver.Driver = driver.Driver(
+            engine=made,
+            prefix=decided.table_prefix,
+            clock=moved,
+            lot=lot,
+            run=run,
+            heed=shared.heed,
+            finish=lambda: application.deliver.wait(None),
+        )
+        if given is not None:
+            application.verbs.identities.set_certificate(given)
         _declare(application, told, made, decided.table_prefix)
         runner.start()
         return Runtime(
@@ -98,6 +118,7 @@ def start(
             shared=shared,
             held=held.pop_all(),
             batch=made.batch,
+            outbox=sent,
             blocking=told.engine == "moto",
         )
     raise AssertionError  # never: the stack swallows no exception
@@ -142,6 +163,7 @@ def join(
         shared=shared,
         held=held,
         batch=made.batch,
+        outbox=outbox.Outbox(),
         blocking=False,
         refresh=refresh,
     )
@@ -152,7 +174,7 @@ def _application(
     made: engine.LocalEngine,
     moved: clocks.LocalClock,
     lot: parking.ParkingLot,
-    settle: Callable[[], None] = lambda: None,
+    **more: Any,
 ) -> bootstrap.Application:
     return bootstrap.build(
         decided,
@@ -160,7 +182,26 @@ def _application(
         clock=moved,
         wall=clock.SystemClock(),
         waiter=parking.ParkedWaiter(lot, moved),
-        settle=settle,
+        **more,
+    )
+
+
+def _settings(told: config.LocalConfig, base: settings.Settings | None) -> settings.Settings:
+    """What the application decides by; pushes are waited for by nobody, since the process goes on."""
+    return dataclasses.replace(
+        base
+        or settings.Settings(
+            region=told.region,
+            longest_wait=limits.WAIT_SECONDS.high,
+            explain_signatures=True,
+            inline_bytes=_INLINE_BYTES,
+        ),
+        public_url=told.url,
+        push_allow=told.push_allow,
+        push_ca_file=told.push_ca_file,
+        smtp_url=told.smtp_url,
+        mail_sender=told.mail_sender,
+        push_patience=0.0,
     )
 
 

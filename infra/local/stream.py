@@ -33,8 +33,16 @@ class Stream:
     """
 
     def __init__(
-        self, *, engine: engines.LocalEngine, prefix: str, table: schema.Table, handler: Handler, clock: ports.Clock
+        self,
+        *,
+        engine: engines.LocalEngine,
+        prefix: str,
+        table: schema.Table,
+        handler: Handler,
+        clock: ports.Clock,
+        batch: int = BATCH,
     ) -> None:
+        """Set up; up to `batch` records are handed over at once."""
         self._engine = engine
         self._handler = handler
         self._clock = clock
@@ -44,7 +52,7 @@ class Stream:
         [shard] = engine.describe_stream(StreamArn=self.arn)["StreamDescription"]["Shards"]
         self._shard_id = shard["ShardId"]
         self._iterator = ""
-        self._limit = BATCH
+        self._batch = self._limit = batch
         self._attempts = 0
         self.behind = False
         self.reached: str | None = None
@@ -118,7 +126,7 @@ class Stream:
             self._give_up(records[0], error)
             return records
         self._attempts = 0
-        self._limit = min(BATCH, 2 * self._limit)
+        self._limit = min(self._batch, 2 * self._limit)
         failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
         return records[: next((n for n, record in enumerate(records) if _sequence(record) in failed), len(records))]
 

@@ -165,6 +165,7 @@ def test_a_push_that_fails_is_made_again_when_it_is_due(application, call, news,
     assert workers.redeliver(schedule(seconds=0), None) == {"next_due": pending.due_at}
     clock.advance(20)
     workers.redeliver(schedule(seconds=0), None)
+    application.deliver.wait(5)
     [pending] = application.log.read(limit=10)
     assert [item.started_at for item in pending.attempts] == [NOW, NOW + 20_000]
 
