@@ -200,7 +200,8 @@ def test_accounts_and_queues_that_are_no_lists_of_tables_are_told_so(name, docum
 def test_a_name_that_is_no_setting_is_told_with_those_that_are():
     assert complaint("prot = 8000") == (
         "prot is not a setting; the settings are: host, port, region, data, memory, engine, durability, workers,"
-        " account, access_key_id, access_key_secret, accounts, queues"
+        " account, access_key_id, access_key_secret, public_url, push_allow, push_ca_file, smtp_url, mail_sender,"
+        " signing_key, signing_certificate, accounts, queues"
     )
 
 
