@@ -11,7 +11,7 @@ from chalicelib import clock as clocks
 from chalicelib import settings as configuration
 from chalicelib.api import door, operations, waiting
 from chalicelib.broker import accounts, identities, messages, ports, queues, upkeep
-from chalicelib.model import queue
+from chalicelib.model import limits, queue
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors
 from chalicelib.storage import identities as identity_table
@@ -38,7 +38,7 @@ class Application:
     read_deletions: Callable[[Iterable[Mapping[str, Any]]], Iterable[tuple[str, queue.Queue]]]
 
 
-def build(
+def build(  # noqa: PLR0913  # one keyword for each thing that a process may do its own way
     settings: configuration.Settings,
     *,
     engine: client.Client,
@@ -48,6 +48,7 @@ def build(
     fan: client.Fan = client.one_by_one,
     waiter: waiting.Waiter | None = None,
     settle: Callable[[], None] = lambda: None,
+    purge_seconds: float = limits.PURGE_SECONDS,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -60,6 +61,7 @@ def build(
         fan: how independent calls of the engine are made.
         waiter: how a thread waits for a long poll.
         settle: brings counts up to date, where that can be had at once.
+        purge_seconds: how long one run of a purge may take.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
@@ -102,7 +104,7 @@ def build(
         verbs=verbs,
         release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
-        purge=upkeep.Purge(messages=message_store, tallies=tally_store, clock=clock),
+        purge=upkeep.Purge(messages=message_store, tallies=tally_store, clock=clock, seconds=purge_seconds),
         forget=forget,
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,

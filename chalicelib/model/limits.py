@@ -71,5 +71,4 @@ RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
 RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute
 RELEASE_PAGE = 100  # due messages taken from a queue in one go
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
-PURGE_BREATH_SECONDS = 0.002  # after each page of it, so that requests come in between
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in

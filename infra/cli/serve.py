@@ -63,7 +63,7 @@ def run(chosen: argparse.Namespace) -> int:
             " choose another address with --host or another port with --port"
         ) from error
     with listener:
-        runner = runners.LoopRunner()
+        runner = runners.OnLoop()
         running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)

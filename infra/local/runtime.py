@@ -161,6 +161,7 @@ def _application(
         wall=clock.SystemClock(),
         waiter=parking.ParkedWaiter(lot, moved),
         settle=settle,
+        purge_seconds=0,  # a page at a time, between requests
     )
 
 
