@@ -1,8 +1,8 @@
 """The floor: the HTTP server of `mns serve` itself, in front of a door that answers constants.
 
 `infra.local` runs as it is, in one process: connections, bodies, parking lot, requests in hand taken together. Only
-the door is another one, and no transaction is opened: no signature is checked, no XML is read, nothing is kept. So it is the rate
-that no change behind the door can exceed.
+the door is another one, and no transaction is opened: no signature is checked, no XML is read, nothing is kept. So it
+is the rate that no change behind the door can exceed.
 """
 
 import contextlib
