@@ -81,6 +81,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     services: Services | None = None,
     pushes: ports.Lanes | None = None,
     make_certificate: Callable[[], certificate.Certificate] | None = None,
+    purge_seconds: float = limits.PURGE_SECONDS,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -96,6 +97,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         services: gives the clients of SES and SNS; boto3's unless handed in.
         pushes: in which pushes are made; threads unless handed in.
         make_certificate: makes the certificate of pushes where nobody sets it up.
+        purge_seconds: how long one run of a purge may take.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
@@ -182,7 +184,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         verbs=verbs,
         release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
-        purge=upkeep.Purge(messages=message_store, subscriptions=subscription_store, tallies=tally_store, clock=clock),
+        purge=upkeep.Purge(
+            messages=message_store,
+            subscriptions=subscription_store,
+            tallies=tally_store,
+            clock=clock,
+            seconds=purge_seconds,
+        ),
         fan_out=publications.FanOut(
             subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
         ),

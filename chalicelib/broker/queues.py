@@ -140,8 +140,6 @@ class Queues:
         self._settle()
         tallies = self._tallies.counts([partition for item in queues for partition in item.partitions])
         return {
-            item.queue_id: sum(
-                (tallies.get(partition, queue.Counts()) for partition in item.partitions), queue.Counts()
-            )
+            item.queue_id: queue.total([tallies.get(partition, queue.Counts()) for partition in item.partitions])
             for item in queues
         }

@@ -18,6 +18,7 @@ _ONE = {
     message.State.DELAYED: queue.Counts(delayed=1),
     None: queue.Counts(),
 }
+_DELTAS = {(before, after): _ONE[after] - _ONE[before] for before, after in itertools.product(_ONE, repeat=2)}
 
 
 class Release:
@@ -70,7 +71,9 @@ class Count:
             sorted(changes, key=attrgetter("partition")), attrgetter("partition")
         ):
             ordered = sorted(group, key=lambda change: int(change.sequence))
-            self._tallies.apply(partition, [(change.sequence, _delta(change)) for change in ordered])
+            self._tallies.apply(
+                partition, [(change.sequence, _DELTAS[change.before, change.after]) for change in ordered]
+            )
 
 
 class Purge:
@@ -83,18 +86,20 @@ class Purge:
         subscriptions: ports.Subscriptions,
         tallies: ports.Tallies,
         clock: ports.Clock,
+        seconds: float = limits.PURGE_SECONDS,
     ) -> None:
+        """Set up; a run takes `seconds` and the page in hand, where it takes the time of requests just that page."""
         self._messages = messages
         self._subscriptions = subscriptions
         self._tallies = tallies
         self._clock = clock
+        self._seconds = seconds
 
     def run(self, deleted: queue.Queue) -> bool:
         """Delete the messages of a deleted queue; False: time ran out, run it again."""
-        end = self._clock.now() + limits.PURGE_SECONDS * 1000
+        end = self._clock.now() + int(self._seconds * 1000)
         for partition in deleted.partitions:
             while self._messages.purge(partition):
-                self._clock.sleep(limits.PURGE_BREATH_SECONDS)
                 if self._clock.now() >= end:
                     return False
             self._tallies.retire(partition, now=self._clock.now())
@@ -105,12 +110,3 @@ class Purge:
         self._subscriptions.purge(namespace, deleted)
         for partition in deleted.partitions:
             self._tallies.retire(partition, now=self._clock.now())
-
-
-def _delta(change: ports.Change) -> queue.Counts:
-    before, after = _ONE[change.before], _ONE[change.after]
-    return queue.Counts(
-        active=after.active - before.active,
-        inactive=after.inactive - before.inactive,
-        delayed=after.delayed - before.delayed,
-    )

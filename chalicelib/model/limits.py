@@ -104,5 +104,4 @@ RELEASE_PAGE = 100  # due messages taken from a queue in one go
 DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers; the lease sees to the rest
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
 REDELIVER_BREATH_SECONDS = 0.05  # between looks while more is due than was taken
-PURGE_BREATH_SECONDS = 0.002  # after each page of it, so that requests come in between
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in

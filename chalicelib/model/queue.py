@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.model import errors, limits
@@ -104,6 +105,22 @@ class Counts:
             inactive=self.inactive + other.inactive,
             delayed=self.delayed + other.delayed,
         )
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(
+            active=self.active - other.active,
+            inactive=self.inactive - other.inactive,
+            delayed=self.delayed - other.delayed,
+        )
+
+
+def total(counts: Sequence[Counts]) -> Counts:
+    """The sum of many, made at once."""
+    return Counts(
+        active=sum([count.active for count in counts]),
+        inactive=sum([count.inactive for count in counts]),
+        delayed=sum([count.delayed for count in counts]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from botocore import exceptions
 from chalicelib.model import delivery, endpoint, limits, publication
 
 _OK = delivery.Outcome(status=delivery.Status.OK)
+_SEVEN_BITS = policy.SMTP.clone(cte_type="7bit")  # not every mail server on the way takes more
 _PORTS = {"smtp": 25, "smtps": 465}
 
 Post = Callable[[message.EmailMessage, str, str], None]  # the mail, who sends it, where it goes
@@ -87,7 +88,7 @@ def _compose(
     notification: publication.Notification, attributes: publication.MailAttributes, sender: str, address: str
 ) -> message.EmailMessage:
     what = notification.publication
-    mail = message.EmailMessage(policy.SMTP)
+    mail = message.EmailMessage(_SEVEN_BITS)
     mail["From"] = sender
     mail["To"] = address
     mail["Subject"] = attributes.subject or what.topic_name

@@ -33,7 +33,7 @@ class Tallies:
             if not fresh:
                 return
             try:
-                self._add(partition, last, fresh[-1][0], sum((delta for _, delta in fresh), queue.Counts()))
+                self._add(partition, last, fresh[-1][0], queue.total([delta for _, delta in fresh]))
             except errors.ConditionFailed:
                 continue  # another one counted meanwhile: see what is still fresh
             return

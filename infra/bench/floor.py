@@ -1,8 +1,8 @@
 """The floor: the HTTP server of `mns serve` itself, in front of a door that answers constants.
 
-`infra.local` runs as it is, in one process: connections, bodies, parking lot, requests in hand taken together. Only the door is
-another one, and no transaction is opened: no signature is checked, no XML is read, nothing is kept. So it is the rate
-that no change behind the door can exceed.
+`infra.local` runs as it is, in one process: connections, bodies, parking lot, requests in hand taken together. Only
+the door is another one, and no transaction is opened: no signature is checked, no XML is read, nothing is kept. So it
+is the rate that no change behind the door can exceed.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class ConstantDoor:
 def main(port: int) -> None:
     """Serve constants on loopback until told to stop."""
     told = config.load({"memory": True})
-    runner = runners.LoopRunner()
+    runner = runners.OnLoop()
     with server.listen("127.0.0.1", port) as listener:
         running = runtime.start(told, run=runner)
         constant = dataclasses.replace(running.application, door=cast("Any", ConstantDoor()))

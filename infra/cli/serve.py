@@ -64,8 +64,8 @@ def run(chosen: argparse.Namespace) -> int:
             " choose another address with --host or another port with --port"
         ) from error
     with listener:
-        runner = runners.LoopRunner()
         told = dataclasses.replace(told, port=listener.getsockname()[1])
+        runner = runners.OnLoop()
         running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
             _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)

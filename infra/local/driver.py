@@ -24,12 +24,14 @@ _SWEEP_SECONDS = 1  # between looks for items whose time to live is over, and re
 _SWEEP_ITEMS = 200
 _PUBLICATIONS = 16  # fanned out in one go, so that requests come in between
 _CATCH_UP_SECONDS = 0.25  # until another look, while more pushes are due than were taken
+_TRIM_RECORDS = 1000
+_BREATH_SECONDS = 0.05  # between the pages of a purge, so that it takes a fifth of the time at most
 
 
 class Driver:
     """Runs the workers of one application.
 
-    Messages are worked on where it is told to, deleted queues in a thread of their own, for a purge may take long.
+    Messages and deleted queues are worked on by a runner each, so that neither holds up the other.
     """
 
     def __init__(
@@ -60,7 +62,8 @@ class Driver:
         self._clock = clock
         self._lot = lot
         self._due: dict[str, int] = {}  # partition -> when its next message is due, ms
-        self._lock = threading.Lock()  # of what the messages' thread and `settle` both do
+        # Of what the messages' thread and others both do; taken before the engine's own by whoever needs both.
+        self._lock = threading.RLock()
         self._next_sweep = 0
         self._behind = False  # whether the last slice left something to do
         self._messages = stream.Stream(
@@ -87,9 +90,7 @@ class Driver:
                 prefix + table.name: self._upkeep_runner
                 for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)
             },
-            prefix + schema.RESOURCES.name: runners.ThreadRunner(
-                "openmns-resources", self._purge, lambda: 0 if self._resources.behind else None
-            ),
+            prefix + schema.RESOURCES.name: run("openmns-resources", self._purge, self._purge_pause),
         }
 
     def start(self) -> None:
@@ -97,13 +98,13 @@ class Driver:
         self._release([])
         self.settle()
         self._engine.subscribe(self._written)
-        for runner in set(self._runners.values()):
+        for runner in dict.fromkeys(self._runners.values()):
             runner.start()
             runner.wake()
 
     def stop(self) -> None:
         """Finish what is in hand and end."""
-        for runner in set(self._runners.values()):
+        for runner in dict.fromkeys(self._runners.values()):
             runner.stop()
 
     def settle(self) -> None:
@@ -137,12 +138,13 @@ class Driver:
 
     def _together(self, work: Callable[[], object]) -> None:
         """Do some work in one transaction."""
-        try:
-            with self._engine.batch():
-                work()
-        except Exception:
-            self.rewind()  # nothing of it is stored
-            raise
+        with self._lock:
+            try:
+                with self._engine.batch():
+                    work()
+            except Exception:
+                self.rewind()  # nothing of it is stored
+                raise
 
     def rewind(self) -> None:
         """Do again what was done in a transaction that came to nothing."""
@@ -182,6 +184,9 @@ class Driver:
     def _purge(self) -> None:
         for _ in self._resources.drain():
             pass
+
+    def _purge_pause(self) -> float | None:
+        return _BREATH_SECONDS if self._resources.behind else None
 
     def _delete(self, event: dict[str, Any], context: Any) -> Any:
         """Tell those who wait at deleted queues, then purge them."""
@@ -255,7 +260,7 @@ class Driver:
             self._next_sweep = now + _SWEEP_SECONDS * 1000
             reached = {read.arn: read.reached for read in self._streams() if read.reached}
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
-            more |= self._engine.trim(_SWEEP_ITEMS, reached) == _SWEEP_ITEMS
+            more |= self._engine.trim(_TRIM_RECORDS, reached) == _TRIM_RECORDS
             if more:
                 self._next_sweep = now
 

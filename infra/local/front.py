@@ -86,7 +86,8 @@ class Front:
             )
             return
         if not self._in_hand:
-            self._loop.call_soon(self._flush)  # after all requests that have come by now
+            # After one more look at the sockets: requests that come one by one are still taken together.
+            self._loop.call_soon(self._loop.call_soon, self._flush)
         self._in_hand.append(visit)
 
     def _flush(self) -> None:

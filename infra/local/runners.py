@@ -9,7 +9,7 @@ from typing import Protocol
 from chalicelib import telemetry
 
 RETRY_SECONDS = 0.1  # after work that failed
-_LAZY_SECONDS = 0.01  # the work is put off by this while nobody waits for a message
+_LAZY_SECONDS = 0.1  # the work is put off by this while nobody waits for a message: much at once costs less
 
 
 class Runner(Protocol):
@@ -63,33 +63,43 @@ class ThreadRunner:
                 time.sleep(RETRY_SECONDS)
 
 
-class LoopRunner:
-    """Runs the driver's work on the event loop, between requests: no thread is waited for, no lock is fought over.
-
-    While nobody waits for a message the work may come a moment later, so that more of it is done in one go.
-    """
+class OnLoop:
+    """Has work done on the event loop, between requests: no thread is waited for, no lock is fought over."""
 
     def __init__(self) -> None:
-        self._work: Callable[[], None] = lambda: None
-        self._pause: Callable[[], float | None] = lambda: None
+        self._runners: list[_LoopRunner] = []
+
+    def __call__(self, _name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> Runner:
+        """See `Run`."""
+        made = _LoopRunner(work, pause)
+        self._runners.append(made)
+        return made
+
+    def attach(self, loop: asyncio.AbstractEventLoop, waited_for: Callable[[], bool]) -> None:
+        """Work on this loop from now on; called on it. `waited_for` tells whether somebody waits for messages."""
+        for runner in self._runners:
+            runner.attach(loop, waited_for)
+
+
+class _LoopRunner:
+    """While nobody waits for a message the work may come a moment later, so that more of it is done in one go."""
+
+    def __init__(self, work: Callable[[], None], pause: Callable[[], float | None]) -> None:
+        self._work = work
+        self._pause = pause
         self._waited_for: Callable[[], bool] = lambda: True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._handle: asyncio.TimerHandle | None = None
         self._moment = 0.0  # of the handle
 
-    def __call__(self, _name: str, work: Callable[[], None], pause: Callable[[], float | None]) -> Runner:
-        """Take over the driver's work; see `Run`."""
-        self._work, self._pause = work, pause
-        return self
-
     def attach(self, loop: asyncio.AbstractEventLoop, waited_for: Callable[[], bool]) -> None:
-        """Work on this loop from now on; called on it. `waited_for` tells whether somebody waits for messages."""
+        """See `OnLoop.attach`."""
         self._loop, self._thread, self._waited_for = loop, threading.get_ident(), waited_for
         self._schedule(0)
 
     def start(self) -> None:
-        """Nothing: `attach` begins."""
+        """Nothing: `OnLoop.attach` begins."""
 
     def wake(self) -> None:
         """Have it work."""

@@ -182,6 +182,7 @@ def _application(
         clock=moved,
         wall=clock.SystemClock(),
         waiter=parking.ParkedWaiter(lot, moved),
+        purge_seconds=0,  # a page at a time, between requests
         **more,
     )
 

@@ -148,9 +148,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(
-    running: runtime.Runtime, told: config.LocalConfig, listener: socket.socket, runner: runners.LoopRunner
-) -> None:
+def serve(running: runtime.Runtime, told: config.LocalConfig, listener: socket.socket, runner: runners.OnLoop) -> None:
     """Serve until SIGINT or SIGTERM. The runner is the driver's, if it is for a loop."""
 
     async def main() -> None:

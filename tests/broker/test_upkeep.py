@@ -295,8 +295,16 @@ def test_a_purge_empties_every_shard_whatever_the_state_of_the_messages_and_lets
     process, made = deleted_queue(tables, tables.messages, shards=2)
     assert process.purge.run(made) is True
     assert tables.messages.stored == {partition: {} for partition in made.partitions}
-    breath = round(limits.PURGE_BREATH_SECONDS * 1000)
-    assert tables.tallies.retired == {made.partitions[0]: NOW + 2 * breath, made.partitions[1]: NOW + 4 * breath}
+    assert tables.tallies.retired == dict.fromkeys(made.partitions, NOW)
+
+
+def test_a_purge_that_may_take_no_time_does_a_page_at_each_run(tables):
+    _, made = deleted_queue(tables, tables.messages, shards=2)
+    purge = upkeep.Purge(messages=tables.messages, tallies=tables.tallies, clock=tables.clock, seconds=0)
+    outcomes = [purge.run(made)]
+    while not outcomes[-1]:
+        outcomes.append(purge.run(made))
+    assert outcomes == [False] * 4 + [True]  # two pages of the fake in each shard, and a look that finds both empty
 
 
 def test_a_purge_of_an_empty_queue_is_done_at_once(process, tables):

@@ -16,9 +16,9 @@ def test_work_that_fails_is_tried_again_after_a_pause_and_not_at_once():
         raise OSError("the disk is full")
 
     async def run_for_a_while() -> None:
-        runner = runners.LoopRunner()
-        runner("test", fail, lambda: 0)
-        runner.attach(asyncio.get_running_loop(), lambda: False)
+        on_loop = runners.OnLoop()
+        runner = on_loop("test", fail, lambda: 0)
+        on_loop.attach(asyncio.get_running_loop(), lambda: False)
         await asyncio.sleep(2.5 * runners.RETRY_SECONDS)
         runner.stop()
 
