@@ -1,7 +1,7 @@
 """The signature of pushes: RSA with SHA-1 and PKCS #1 v1.5 padding, as receivers of MNS expect it.
 
 Written out here, for a signature is one modular exponentiation, and the libraries that make it are 16 MB large or no
-longer cared for (docs/adr/0008-push-signatures.md). The tests check it with two of them.
+longer cared for (docs/adr/0010-push-signatures.md). The tests check it with two of them.
 """
 
 import base64

@@ -7,7 +7,7 @@ from chalicelib.model import certificate
 from chalicelib.push import signing
 from infra.local import config
 
-_BITS = 1024  # twice what MNS itself was seen to use; each push is signed in Python (docs/adr/0008)
+_BITS = 1024  # twice what MNS itself was seen to use; each push is signed in Python (docs/adr/0010)
 _YEARS = 20
 
 

@@ -300,7 +300,13 @@ def test_a_purge_empties_every_shard_whatever_the_state_of_the_messages_and_lets
 
 def test_a_purge_that_may_take_no_time_does_a_page_at_each_run(tables):
     _, made = deleted_queue(tables, tables.messages, shards=2)
-    purge = upkeep.Purge(messages=tables.messages, tallies=tables.tallies, clock=tables.clock, seconds=0)
+    purge = upkeep.Purge(
+        messages=tables.messages,
+        subscriptions=tables.subscriptions,
+        tallies=tables.tallies,
+        clock=tables.clock,
+        seconds=0,
+    )
     outcomes = [purge.run(made)]
     while not outcomes[-1]:
         outcomes.append(purge.run(made))
