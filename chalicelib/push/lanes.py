@@ -75,6 +75,8 @@ class Lanes:
                 lane.running -= 1
                 lane.is_slow = self._clock.now() - started > limits.PUSH_SLOW_SECONDS * 1000
                 self._fill(name, lane)
+                if not (lane.running or lane.waiting or lane.is_slow):
+                    del self._lanes[name]
                 self._in_hand -= 1
                 if not self._in_hand:
                     self._changed.notify_all()

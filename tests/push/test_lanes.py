@@ -37,6 +37,13 @@ def test_all_that_is_submitted_is_done(made):
     assert sorted(done) == list(range(50))
 
 
+def test_nothing_is_remembered_of_lanes_that_are_good_and_empty(made):
+    for number in range(50):
+        made.submit(f"lane{number}", lambda: None)
+    assert made.wait(5)
+    assert made._lanes == {}
+
+
 def test_a_call_that_fails_does_not_stop_its_lane(made):
     done = []
     made.submit("a", lambda: 1 / 0)
