@@ -15,7 +15,6 @@ from chalicelib.broker import accounts, identities, messages, queues
 from chalicelib.model import account, errors
 from chalicelib.wire import http
 
-
 _PATHS_KEPT = 1024  # whose rows are remembered: clients ask the same queues again and again
 _LONGEST_KEPT = 512  # characters
 

@@ -147,7 +147,10 @@ def test_records_that_hold_the_whole_old_image_are_still_read(things, records):
     expected = records(things)[1]
     whole = codec.encode(RICH)
     things._db.execute("UPDATE s1 SET kind = 2, old = ? WHERE seq = 2", (whole,))
-    assert records(things)[1] == expected
+    found = records(things)[1]
+    for record in (found, expected):
+        del record["dynamodb"]["SizeBytes"]
+    assert found == expected
 
 
 def test_rows_as_the_standard_library_writes_them_are_still_read_and_compared(things, records):
