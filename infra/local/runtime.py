@@ -97,7 +97,7 @@ def start(
             clock=moved,
             shared=shared,
             held=held.pop_all(),
-            batch=made.batch,
+            batch=functools.partial(made.batch, alone=told.workers > 1),  # or claims of two processes would collide
             blocking=told.engine == "moto",
         )
     raise AssertionError  # never: the stack swallows no exception
@@ -141,7 +141,7 @@ def join(
         clock=moved,
         shared=shared,
         held=held,
-        batch=made.batch,
+        batch=functools.partial(made.batch, alone=True),
         blocking=False,
         refresh=refresh,
     )
