@@ -4,6 +4,7 @@ A request is admitted first, which hardly ever needs the engine, and then run; a
 together before it opens the transaction in which they run.
 """
 
+import functools
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from chalicelib.wire import errors as wire_errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NAMESPACES_KEPT = 256
 _HEALTH = "/health"
 
 
@@ -143,7 +145,13 @@ class Door:
                 else ""
             )
         signatures.check_digest(request)
-        return account.Namespace(account_id=key.account_id, region=region or self._region)
+        return _namespace(key.account_id, region or self._region)
+
+
+@functools.lru_cache(maxsize=_NAMESPACES_KEPT)
+def _namespace(account_id: str, region: str) -> account.Namespace:
+    """The same object each time, which makes it quick to look things up by it."""
+    return account.Namespace(account_id=account_id, region=region)
 
 
 def _healthy() -> http.Response:

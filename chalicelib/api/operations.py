@@ -4,6 +4,7 @@ Every door, local or deployed, finds its operation here. Adding one: its functio
 `table.py`.
 """
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from urllib import parse
 from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, topics
 from chalicelib.model import account, errors
 from chalicelib.wire import http
+
+_PATHS_KEPT = 1024  # whose rows are remembered: clients ask the same queues again and again
+_LONGEST_KEPT = 512  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,7 @@ class Router:
     """Finds the operation that a request means."""
 
     def __init__(self, table: Sequence[Operation]) -> None:
+        self._matched = functools.lru_cache(maxsize=_PATHS_KEPT)(self._match)
         self._paths: dict[str, tuple[re.Pattern[str], list[Operation]]] = {}
         for row in table:
             pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", row.path) + "/?")
@@ -82,14 +87,21 @@ class Router:
         Raises:
             errors.InvalidRequestURL: there is no such path, or not with this method.
         """
+        path = request.path
+        rows, variables = self._matched(path) if len(path) <= _LONGEST_KEPT else self._match(path)
+        for row in rows:
+            if row.method == request.method and row.when(request):
+                return row, variables
+        if not rows:
+            raise errors.InvalidRequestURL(f"The path {path[:256]} is not part of the API.")
+        names = ", ".join(f"{row.method} ({row.name})" for row in rows)
+        raise errors.InvalidRequestURL(
+            f"{request.method} {request.target[:256]} is no operation; the path takes, with their queries, {names}."
+        )
+
+    def _match(self, path: str) -> tuple[Sequence[Operation], Mapping[str, str]]:
+        """The rows that have this path, and its variables."""
         for pattern, rows in self._paths.values():
-            if found := pattern.fullmatch(request.path):
-                for row in rows:
-                    if row.method == request.method and row.when(request):
-                        return row, {name: parse.unquote(value) for name, value in found.groupdict().items()}
-                names = ", ".join(f"{row.method} ({row.name})" for row in rows)
-                raise errors.InvalidRequestURL(
-                    f"{request.method} {request.target[:256]} is no operation;"
-                    f" the path takes, with their queries, {names}."
-                )
-        raise errors.InvalidRequestURL(f"The path {request.path[:256]} is not part of the API.")
+            if found := pattern.fullmatch(path):
+                return rows, {name: parse.unquote(value) for name, value in found.groupdict().items()}
+        return (), {}

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.bench import backlog, kills, machine, parked, rates, report, results, stage, startup, subjects
+from infra.bench import backlog, kills, machine, parked, rates, report, results, stage, startup, subjects, topics
 
 CASES: dict[str, Callable[[stage.Stage], None]] = {
     "rates": rates.run,
     "backlog": backlog.run,
     "parked": parked.run,
+    "topics": topics.run,
     "startup": startup.run,
     "kills": kills.run,
 }

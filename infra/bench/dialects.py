@@ -120,6 +120,10 @@ class Mns:
         """See `Dialect`."""
         return self._request("DELETE", self._queue)
 
+    def attributes(self) -> bytes:
+        """Get the queue's attributes, with its counts."""
+        return self._request("GET", self._queue)
+
     def send(self, count: int = 1) -> bytes:
         """See `Dialect`."""
         message = f"<Message><MessageBody>{BODY}</MessageBody></Message>"
@@ -162,6 +166,32 @@ class Mns:
         length = f"Content-Length: {len(body)}\r\n" if body or method in ("PUT", "POST") else ""
         line = f"{method} {target} HTTP/1.1\r\n".encode()
         return line + self._head + signature + f"\r\n{more}{length}\r\n".encode() + body
+
+
+class Topic(Mns):
+    """Requests for one topic of ours; no peer here has both topics and pushes."""
+
+    def __init__(self, endpoint: Endpoint, topic: str) -> None:
+        super().__init__(endpoint, topic)
+        self._topic = f"/topics/{topic}"
+
+    def create_topic(self) -> bytes:
+        """Create the topic."""
+        return self._request("PUT", self._topic, "<Topic/>")
+
+    def drop_topic(self) -> bytes:
+        """Delete the topic with its subscriptions."""
+        return self._request("DELETE", self._topic)
+
+    def subscribe(self, name: str, endpoint: str) -> bytes:
+        """Subscribe an endpoint, which gets the body as it was published."""
+        fields = f"<Endpoint>{endpoint}</Endpoint><NotifyContentFormat>SIMPLIFIED</NotifyContentFormat>"
+        return self._request("PUT", f"{self._topic}/subscriptions/{name}", f"<Subscription>{fields}</Subscription>")
+
+    def publish(self, body: str) -> bytes:
+        """Publish a message."""
+        text = f"<Message><MessageBody>{body}</MessageBody></Message>"
+        return self._request("POST", f"{self._topic}/messages", text)
 
 
 class Sqs:

@@ -10,7 +10,7 @@ from infra.bench import dialects
 class Job:
     """One piece of load; fields that a kind does not use are ignored."""
 
-    kind: str  # "flow", "fill", "phases", "parked" or "history"
+    kind: str  # "flow", "fill", "phases", "parked", "history", "wide", "sustained" or "pushed"
     endpoint: dialects.Endpoint
     queue: str
     server_pid: int = 0  # whose CPU to measure; 0: nobody's

@@ -70,6 +70,10 @@ def _work(job: jobs.Job) -> dict[str, Any]:
     kinds: dict[str, Callable[[jobs.Job], dict[str, Any]]] = {
         name: getattr(http_load, name) for name in ("flow", "fill", "phases", "parked", "history")
     }
+    if job.kind in ("wide", "sustained", "pushed"):
+        from infra.bench import topic_load  # noqa: PLC0415
+
+        return dict(getattr(topic_load, job.kind)(job))
     if job.endpoint.dialect == "postgresql":
         from infra.bench import postgres  # noqa: PLC0415
 

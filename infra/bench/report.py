@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.bench import backlog, figures, jobs, kills, parked, plots, rates, results, startup, tables
+from infra.bench import backlog, figures, jobs, kills, parked, plots, rates, results, startup, tables, topics
 
 OURS = "openmns"
 KEPT = "<!-- Written by hand from here on; `make bench` keeps it. -->"
@@ -34,6 +34,9 @@ _MEMORY_MB = 150
 _START_SECONDS = 0.7
 _IDLE_CPU = 0.01
 _WAKE_MS = 20
+_WIDE_MS = 1000
+_DELIVERIES = 1500  # a second
+_PUSH_MS = 500
 
 
 def name(subject: str) -> str:
@@ -79,6 +82,7 @@ def _sections(found: results.Results) -> Iterator[tuple[str, list[str]]]:
         ("Rates", _rates(found)),
         ("Backlogs", _backlogs(found)),
         ("Parked long polls", _parked(found)),
+        ("Topics", _topics(found)),
         ("Start", _starts(found)),
         ("kill -9", _kills(found)),
     ):
@@ -146,6 +150,28 @@ def _other_targets(found: results.Results) -> Iterator[list[str]]:
     for work, value, limit, unit in checks:
         if not math.isnan(value):
             yield [work, "-", f"{limit:g} {unit}", f"{figures.number(value)} {unit}", _verdict(value <= limit)]
+    wide = found.median(topics.WIDE, OURS, "worst_ms")
+    if not math.isnan(wide):
+        yield [
+            f"publish to {topics.QUEUES} queues",
+            "-",
+            "1,000 ms",
+            f"{figures.number(wide)} ms",
+            _verdict(wide < _WIDE_MS),
+        ]
+    few = found.median(topics.SUSTAINED, OURS, "rate")
+    if not math.isnan(few):
+        yield [
+            f"deliveries to {topics.FEW} queues",
+            "-",
+            f"{figures.count(_DELIVERIES)}/s",
+            f"{figures.number(few)}/s",
+            _verdict(few >= _DELIVERIES),
+        ]
+    pushed = found.median(topics.PUSHED, OURS, "p99_ms")
+    if not math.isnan(pushed):
+        work = f"push to {topics.ENDPOINTS} endpoints, {topics.DEAD} of them dead, p99"
+        yield [work, "-", f"{_PUSH_MS} ms", f"{figures.number(pushed)} ms", _verdict(pushed < _PUSH_MS)]
     idle = found.median(parked.CASE, OURS, "idle_cpu")
     if not math.isnan(idle):
         yield ["parked: share of a core", "-", "1 %", figures.percent(idle), _verdict(idle <= _IDLE_CPU)]
@@ -261,6 +287,36 @@ def _parked(found: results.Results) -> list[str]:
     head = ["Subject", "Parked", "Failures", "Share of a core while idle", "Send to receive p50, ms", "p99, ms"]
     asked = f"{found.options.get('waiters', 0):,} long polls at the same time:\n"
     return [asked, tables.table(head, rows)] if rows else []
+
+
+def _topics(found: results.Results) -> list[str]:
+    rows = [
+        [
+            name(subject),
+            figures.number(found.median(topics.WIDE, subject, "all_ms")),
+            figures.number(found.median(topics.WIDE, subject, "worst_ms")),
+            figures.number(found.median(topics.SUSTAINED, subject, "published")),
+            figures.number(found.median(topics.SUSTAINED, subject, "rate")),
+            figures.number(found.median(topics.PUSHED, subject, "p50_ms")),
+            figures.number(found.median(topics.PUSHED, subject, "p99_ms")),
+            figures.number(sum(found.total(case, subject, "failures") for case in found.cases(topics.CASE))),
+        ]
+        for subject in found.measured(topics.WIDE)
+    ]
+    head = [
+        "Subject",
+        f"One publication at {topics.QUEUES} queues, ms",
+        "worst of 20, ms",
+        f"Published to {topics.FEW} queues, /s",
+        "delivered, /s",
+        "Push to healthy endpoints p50, ms",
+        "p99, ms",
+        "Failures",
+    ]
+    said = (
+        f"Pushes go to {topics.ENDPOINTS} HTTP endpoints, of which {topics.DEAD} take connections and never answer:\n"
+    )
+    return [said, tables.table(head, rows)] if rows else []
 
 
 def _starts(found: results.Results) -> list[str]:

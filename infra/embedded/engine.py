@@ -126,11 +126,15 @@ class EmbeddedEngine:
             return self._db.foreign_commits()
 
     @contextlib.contextmanager
-    def batch(self) -> Iterator[None]:
+    def batch(self, *, alone: bool = False) -> Iterator[None]:
         """Let this thread's calls share one transaction, committed at the end.
 
         Each call is still atomic by itself, and a refused one does not disturb the others. No call may be answered to
         its client before the batch has ended without an exception. Other threads wait; do nothing slow inside.
+
+        Args:
+            alone: keep other processes from writing from the start, not from the first write on: what is read can
+                then be written to without having changed meanwhile.
 
         Raises:
             ClientError: SQLite failed, and nothing of the batch was stored.
@@ -138,6 +142,8 @@ class EmbeddedEngine:
         with self._lock:
             self._db.start_batch()
             try:
+                if alone:
+                    self._gate(_BATCH, lambda _: self._db.begin(), None)
                 yield
             finally:
                 self._gate(_BATCH, lambda _: self._db.finish_batch(), None)

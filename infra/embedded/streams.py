@@ -226,18 +226,16 @@ def _key_item(table: tables.Table, item: values.Item) -> values.Item:
 def _render(table: tables.Table, row: tuple[int, int, int, str | None, str | None, str | None]) -> dict[str, Any]:
     seq, at, kind, key_text, new_text, old_text = row
     new = None if new_text is None else codec.decode(new_text)
-    new_size = 0 if new is None else sizes.item(new)
     if kind == _UPDATE:
-        old, old_size = _before(new or {}, new_size, codec.decode_changes(old_text or ""))
+        old: values.Item | None = _before(new or {}, codec.decode_changes(old_text or ""))
     else:
         old = None if old_text is None else codec.decode(old_text)
-        old_size = 0 if old is None else sizes.item(old)
     key = codec.decode(key_text) if key_text is not None else _key_item(table, new or old or {})
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": schema.moment(at),
         "Keys": key,
         "SequenceNumber": _number(seq),
-        "SizeBytes": sizes.item(key) + new_size + old_size,
+        "SizeBytes": sum([len(text) for text in (key_text, new_text, old_text) if text is not None]),
         "StreamViewType": table.schema.stream_view,
     }
     if new is not None:
@@ -257,16 +255,15 @@ def _render(table: tables.Table, row: tuple[int, int, int, str | None, str | Non
     return shown
 
 
-def _before(new: values.Item, size: int, replaced: codec.Attributes) -> tuple[values.Item | None, int]:
-    """The item before an update, and its size; what did not change is the same object in both images."""
+def _before(new: values.Item, replaced: codec.Attributes) -> values.Item:
+    """The item before an update; what did not change is the same object in both images."""
     old = dict(new)
     for name, attribute in replaced.items():
-        size += sizes.growth(name, new.get(name), attribute)
         if attribute is None:
             old.pop(name, None)
         else:
             old[name] = attribute
-    return old, size
+    return old
 
 
 def _oldest(db: database.Database, table: tables.Table) -> int | None:

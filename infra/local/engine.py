@@ -40,8 +40,11 @@ class LocalEngine(client.Client, Protocol):
     def trim(self, limit: int, consumed: Mapping[str, str]) -> int:
         """Drop up to `limit` stream records up to the sequence number in `consumed`, by stream; how many there were."""
 
-    def batch(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which calls share one transaction; none may be answered before it has ended."""
+    def batch(self, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:
+        """A context in which calls share one transaction; none may be answered before it has ended.
+
+        With `alone` no other process writes meanwhile, from the start on.
+        """
 
     def close(self) -> None:
         """Let go of everything."""

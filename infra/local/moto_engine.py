@@ -84,8 +84,8 @@ class MotoEngine:
         """Nothing: moto keeps the records of a stream as long as it lives."""
         return 0
 
-    def batch(self) -> contextlib.AbstractContextManager[None]:
-        """Nothing: moto has no transactions to share."""
+    def batch(self, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002  # the port's
+        """Nothing: moto has no transactions to share, and is one process's."""
         return contextlib.nullcontext()
 
     def close(self) -> None:

@@ -117,7 +117,7 @@ def start(
             clock=moved,
             shared=shared,
             held=held.pop_all(),
-            batch=made.batch,
+            batch=functools.partial(made.batch, alone=told.workers > 1),  # or claims of two processes would collide
             outbox=sent,
             blocking=told.engine == "moto",
         )
@@ -162,7 +162,7 @@ def join(
         clock=moved,
         shared=shared,
         held=held,
-        batch=made.batch,
+        batch=functools.partial(made.batch, alone=True),
         outbox=outbox.Outbox(),
         blocking=False,
         refresh=refresh,
