@@ -84,6 +84,7 @@ class Driver:
         self._resources = stream.Stream(
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
+        self._pushed = frozenset(prefix + table.name for table in (schema.PUBLICATIONS, schema.DELIVERIES))
         self._upkeep_runner = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
             **{
@@ -166,7 +167,7 @@ class Driver:
     def _written(self, tables: Iterable[str]) -> None:
         for table in tables:
             if table in self._runners:
-                self._runners[table].wake()
+                self._runners[table].wake(soon=table in self._pushed)
 
     def nudge(self) -> None:
         """Another process has written messages."""

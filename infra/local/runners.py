@@ -18,8 +18,8 @@ class Runner(Protocol):
     def start(self) -> None:
         """Begin."""
 
-    def wake(self) -> None:
-        """There is something to do; from any thread."""
+    def wake(self, *, soon: bool = False) -> None:
+        """There is something to do, `soon` if somebody waits for it; from any thread."""
 
     def stop(self) -> None:
         """End, with what is in hand done."""
@@ -42,7 +42,7 @@ class ThreadRunner:
         """Start the thread."""
         self._thread.start()
 
-    def wake(self) -> None:
+    def wake(self, *, soon: bool = False) -> None:  # noqa: ARG002  # it is always soon
         """Have it work."""
         self._wake.set()
 
@@ -101,12 +101,12 @@ class _LoopRunner:
     def start(self) -> None:
         """Nothing: `OnLoop.attach` begins."""
 
-    def wake(self) -> None:
+    def wake(self, *, soon: bool = False) -> None:
         """Have it work."""
         if self._loop is None or self._loop.is_closed():
             return
         if threading.get_ident() == self._thread:
-            self._schedule(0 if self._waited_for() else _LAZY_SECONDS)
+            self._schedule(0 if soon or self._waited_for() else _LAZY_SECONDS)
         else:
             self._loop.call_soon_threadsafe(self._schedule, 0)
 
