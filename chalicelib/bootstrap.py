@@ -81,6 +81,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     services: Services | None = None,
     pushes: ports.Lanes | None = None,
     make_certificate: Callable[[], certificate.Certificate] | None = None,
+    read_key: Callable[[str], signing.Key] | None = None,
     purge_seconds: float = limits.PURGE_SECONDS,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
@@ -97,6 +98,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         services: gives the clients of SES and SNS; boto3's unless handed in.
         pushes: in which pushes are made; threads unless handed in.
         make_certificate: makes the certificate of pushes where nobody sets it up.
+        read_key: makes what signs pushes of a key's PEM text; `push.signing` does unless handed in.
         purge_seconds: how long one run of a purge may take.
     """
     clock = clock or clocks.SystemClock()
@@ -140,7 +142,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     pushes = pushes or lanes.Lanes(clock=machine)
     channels = _channels(
         settings,
-        signer=signing.Signer(verbs.identities.certificate),
+        signer=signing.Signer(verbs.identities.certificate, read_key),
         queue=queue_channel.QueueChannel(
             find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
         ),

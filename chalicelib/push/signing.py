@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chalicelib.model import certificate
 
@@ -48,12 +49,23 @@ class PrivateKey:
         return signature.to_bytes(size)
 
 
+class Key(Protocol):
+    """Whatever signs."""
+
+    def sign(self, text: bytes) -> bytes:
+        """The signature of `text`."""
+
+
 class Signer:
     """Signs with the deployment's key, which is read when it is first needed."""
 
-    def __init__(self, load: Callable[[], certificate.Certificate | None]) -> None:
+    def __init__(
+        self, load: Callable[[], certificate.Certificate | None], read: "Callable[[str], Key] | None" = None
+    ) -> None:
+        """Set up; `read` makes a key of its PEM text, where another way of signing is at hand than this module's."""
         self._load = load
-        self._key: PrivateKey | None = None
+        self._read = read or read_key
+        self._key: Key | None = None
 
     def sign(self, text: bytes) -> bytes:
         """The signature of `text`.
@@ -65,7 +77,7 @@ class Signer:
             found = self._load()
             if found is None:
                 raise UnusableKeyError("no signing key has been set up")
-            self._key = read_key(found.key_pem)
+            self._key = self._read(found.key_pem)
         return self._key.sign(text)
 
 

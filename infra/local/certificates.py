@@ -1,6 +1,7 @@
 """The certificate of a local server: given in two files, or made when it is first needed."""
 
 import datetime as dt
+import functools
 from pathlib import Path
 
 from chalicelib.model import certificate
@@ -29,6 +30,31 @@ def supply(told: config.LocalConfig) -> certificate.Certificate | None:
     except (OSError, ValueError) as error:
         raise config.ConfigError(f"the signing key or its certificate cannot be used: {error}") from error
     return given
+
+
+class _Key:
+    """A key whose signatures OpenSSL makes, twenty times as quickly as Python."""
+
+    def __init__(self, pem: str) -> None:
+        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  # see `make`
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415
+
+        key = serialization.load_pem_private_key(pem.encode(), None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise signing.UnusableKeyError
+        self._sign = functools.partial(key.sign, padding=padding.PKCS1v15(), algorithm=hashes.SHA1())  # noqa: S303  # MNS does
+
+    def sign(self, text: bytes) -> bytes:
+        """The signature of `text`."""
+        return self._sign(text)
+
+
+def read_key(pem: str) -> signing.Key:
+    """What signs with the key in a PEM text; raises signing.UnusableKeyError."""
+    try:
+        return _Key(pem)
+    except ValueError:  # one that OpenSSL finds too short
+        return signing.read_key(pem)
 
 
 def make() -> certificate.Certificate:

@@ -95,6 +95,7 @@ def start(
             settle=lambda: runner.settle(),  # noqa: PLW0108  # made below
             services=sent.client,
             make_certificate=certificates.make,
+            read_key=certificates.read_key,
         )
         bootstrap.install(application)
         runner: driver.Driver = driver.Driver(
