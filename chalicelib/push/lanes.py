@@ -1,7 +1,8 @@
 """Pushes under way, in lanes by server: a dead endpoint must not hold up the others.
 
-A lane has a few pushes under way at most, and a bounded number waiting. One that was slow is from then on served by
-other threads than the good ones, one push at a time, until it is quick again.
+A lane has a bounded number of pushes waiting, and one under way; quick answers let it have more at once. While one push
+takes long no other is begun. A lane that was slow is from then on served by other threads than the good ones, one push
+at a time, until it is quick again. So an endpoint that dies keeps a few threads busy at most.
 """
 
 import threading
@@ -18,6 +19,8 @@ from chalicelib.model import limits
 class _Lane:
     waiting: "deque[Callable[[], None]]" = field(default_factory=deque)
     running: int = 0
+    width: int = 1  # how many may run at once
+    begun: list[int] = field(default_factory=list)  # when those began that run (ms)
     is_slow: bool = False
 
 
@@ -60,23 +63,31 @@ class Lanes:
 
     def _fill(self, name: str, lane: _Lane) -> None:
         """Start as many pushes as the lane may have under way."""
+        if lane.begun and self._is_long(min(lane.begun)):
+            return
         pool = self._slow if lane.is_slow else self._good
-        while lane.running < min(1 if lane.is_slow else limits.PUSH_LANE, lane.running + len(lane.waiting)):
+        while lane.waiting and lane.running < lane.width:
             lane.running += 1
-            call = lane.waiting.popleft()
-            pool.submit(self._run, name, lane, call)
+            pool.submit(self._run, name, lane, lane.waiting.popleft())
 
     def _run(self, name: str, lane: _Lane, call: Callable[[], None]) -> None:
-        started = self._clock.now()
+        with self._changed:
+            began = self._clock.now()
+            lane.begun.append(began)
         try:
             call()
         finally:
             with self._changed:
+                lane.begun.remove(began)
                 lane.running -= 1
-                lane.is_slow = self._clock.now() - started > limits.PUSH_SLOW_SECONDS * 1000
+                lane.is_slow = self._is_long(began)
+                lane.width = 1 if lane.is_slow else min(2 * lane.width, limits.PUSH_LANE)
                 self._fill(name, lane)
                 if not (lane.running or lane.waiting or lane.is_slow):
                     del self._lanes[name]
                 self._in_hand -= 1
                 if not self._in_hand:
                     self._changed.notify_all()
+
+    def _is_long(self, began: int) -> bool:
+        return self._clock.now() - began > limits.PUSH_SLOW_SECONDS * 1000

@@ -52,15 +52,49 @@ def test_a_call_that_fails_does_not_stop_its_lane(made):
     assert done == [1]
 
 
-def test_a_lane_has_some_under_way_and_a_bounded_number_waiting():
+def test_a_lane_has_one_under_way_until_it_has_proved_quick_and_a_bounded_number_waiting():
     made = lanes.Lanes(clock=SystemClock(), workers=64)
-    gate = threading.Event()
-    taken = sum(made.submit("a", gate.wait) for _ in range(limits.PUSH_LANE_WAITING + limits.PUSH_LANE + 5))
-    assert taken == limits.PUSH_LANE_WAITING + limits.PUSH_LANE
+    gate, running = threading.Event(), []
+    taken = sum(made.submit("a", lambda: running.append(1) or gate.wait()) for _ in range(limits.PUSH_LANE_WAITING + 9))
+    assert taken == limits.PUSH_LANE_WAITING + 1
     assert made.submit("b", gate.wait)
-    assert not made.wait(0)
+    assert not made.wait(0.05)
+    assert running == [1]
     gate.set()
     assert made.wait(5)
+    made.close()
+
+
+def test_quick_answers_let_a_lane_have_more_under_way():
+    made = lanes.Lanes(clock=SystemClock(), workers=64)
+    together, gate = threading.Barrier(limits.PUSH_LANE), threading.Event()
+    made.submit("a", gate.wait)  # so that all of them are in the lane together
+    for _ in range(7):
+        made.submit("a", lambda: None)
+    for _ in range(limits.PUSH_LANE):
+        made.submit("a", lambda: together.wait(5))
+    gate.set()
+    assert made.wait(5)
+    assert not together.broken
+    made.close()
+
+
+def test_while_a_push_takes_long_no_other_is_begun():
+    clock = Timer()
+    made = lanes.Lanes(clock=clock, workers=64)
+    gate, begun = threading.Event(), threading.Event()
+    for _ in range(3):
+        made.submit("a", lambda: None)
+    made.submit("a", lambda: begun.set() or gate.wait())
+    assert begun.wait(5)
+    clock.sleep(2)
+    others = []
+    made.submit("a", lambda: others.append(1))
+    assert not made.wait(0.05)
+    assert others == []
+    gate.set()
+    assert made.wait(5)
+    assert others == [1]
     made.close()
 
 
