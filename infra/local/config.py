@@ -23,7 +23,6 @@ ENGINES = ("embedded", "moto")  # the first is the default
 DURABILITIES = ("normal", "full")
 DATA = ".openmns"  # the folder that keeps the state of the embedded engine unless told otherwise
 MOST_WORKERS = 64
-_WORKERS = 2  # unless told otherwise: SQLite has one writer at a time, so more are of little use
 _HIGHEST_PORT = 65_535
 
 
@@ -201,9 +200,9 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
 
 
 def _workers(told: int | None, data: Path | None) -> int:
-    """As told, else as many as there are cores, up to `_WORKERS`; what is in memory has one process."""
+    """As told, or one: where cores share their parts a second gains nothing (docs/adr/0009)."""
     if told is None:
-        return 1 if data is None else min(_WORKERS, os.cpu_count() or 1)
+        return 1
     if not 1 <= told <= MOST_WORKERS:
         raise ConfigError(f"workers should be 1 to {MOST_WORKERS}, not {told}")
     if data is None and told > 1:

@@ -1,6 +1,5 @@
 """Where a setting comes from, what it may be, and what is said of one that cannot be."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def test_with_nothing_said_the_defaults_hold():
         data=Path(".openmns"),
         engine="embedded",
         durability="normal",
-        workers=min(2, os.cpu_count() or 1),
+        workers=1,
         keys=(DEFAULT_KEY,),
         queues=(),
     )
