@@ -39,9 +39,7 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         choices=config.DURABILITIES,
         help="normal: what was answered survives the end of the process; full: the end of power, too (normal)",
     )
-    parser.add_argument(
-        "--workers", type=int, help="processes that serve the same folder (1)"
-    )
+    parser.add_argument("--workers", type=int, help="processes that serve the same folder (1)")
     parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
     parser.set_defaults(run=run)
 

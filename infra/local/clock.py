@@ -6,7 +6,7 @@ requests are checked against the machine's clock, by which clients date them.
 
 import threading
 import time
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Iterator, MutableSequence
 
 from chalicelib import clock
 
@@ -41,19 +41,26 @@ class LocalClock:
 
 
 def move(
-    of: LocalClock, target: int, *, frozen: bool, next_due: Callable[[], int | None], settle: Callable[[], None]
-) -> None:
+    of: LocalClock,
+    target: int,
+    *,
+    frozen: bool,
+    next_due: Callable[[], int | None],
+    settle: Callable[[], Iterator[None]],
+) -> Iterator[None]:
     """Move a clock to `target` (ms) and have everything run that comes due on the way, each at its own moment.
+
+    Yields whenever what is under way elsewhere has to come to its end first.
 
     Args:
         of: the clock; it stands still on the way.
         target: where it ends.
         frozen: whether it stands still there.
         next_due: when something is due next (ms), None: never.
-        settle: does what is due.
+        settle: does what is due, and yields likewise.
     """
     while (moment := next_due()) is not None and of.now() < moment < target:
         of.set(moment, frozen=True)
-        settle()
+        yield from settle()
     of.set(target, frozen=frozen)
-    settle()
+    yield from settle()

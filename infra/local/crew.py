@@ -132,8 +132,8 @@ class Crew:
         match message:
             case ("ready",):
                 worker.ready = True
-            case ("written",):
-                self._running.nudge()
+            case ("written", soon):
+                self._running.nudge(soon=soon)
             case ("ask", number, request) if worker.channel is not None:
                 self._taker.take(_Asked(worker.channel, number), request)
 

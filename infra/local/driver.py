@@ -8,7 +8,7 @@ due. Between writes it sleeps until the next one is due.
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.api import workers
@@ -43,7 +43,6 @@ class Driver:
         lot: parking.ParkingLot,
         run: runners.Run = runners.ThreadRunner,
         heed: Callable[[], None] = lambda: None,
-        finish: Callable[[], object] = lambda: None,
     ) -> None:
         """Set up.
 
@@ -54,9 +53,7 @@ class Driver:
             lot: where those wait who want messages.
             run: how the work on messages is run.
             heed: is called before the stream is read for what other processes have written.
-            finish: returns when the pushes in hand have been answered.
         """
-        self._finish = finish
         self._heed = heed
         self._engine = engine
         self._clock = clock
@@ -84,7 +81,7 @@ class Driver:
         self._resources = stream.Stream(
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
-        self._pushed = frozenset(prefix + table.name for table in (schema.PUBLICATIONS, schema.DELIVERIES))
+        self._pushed = pushed_from(prefix)
         self._upkeep_runner = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
             **{
@@ -121,19 +118,22 @@ class Driver:
             )
             return self._behind
 
-    def catch_up(self) -> None:
-        """Settle, have what is pushed answered, and sweep all that has expired."""
-        self._settle_pushes()
+    def catch_up(self) -> Iterator[None]:
+        """Settle, have what is pushed answered, and sweep all that has expired.
+
+        Yields whenever the pushes under way have to be answered first; whoever runs it waits for them as it can.
+        """
+        yield from self._settle_pushes()
         self._next_sweep = 0
         while self._next_sweep <= self._clock.now():
             self._sweep()
-        self._settle_pushes()
+        yield from self._settle_pushes()
 
-    def _settle_pushes(self) -> None:
+    def _settle_pushes(self) -> Iterator[None]:
         """Settle until no push is under way either; what pushes store they store between the transactions of this."""
         while True:
             self._together(self.settle)
-            self._finish()
+            yield
             if not self._step():  # what became of the pushes
                 return
 
@@ -169,9 +169,9 @@ class Driver:
             if table in self._runners:
                 self._runners[table].wake(soon=table in self._pushed)
 
-    def nudge(self) -> None:
-        """Another process has written messages."""
-        self._upkeep_runner.wake()
+    def nudge(self, *, soon: bool) -> None:
+        """Another process has written; `soon` if it was to the tables that pushes come from."""
+        self._upkeep_runner.wake(soon=soon)
 
     def _upkeep(self) -> None:
         self._heed()
@@ -264,6 +264,11 @@ class Driver:
             more |= self._engine.trim(_TRIM_RECORDS, reached) == _TRIM_RECORDS
             if more:
                 self._next_sweep = now
+
+
+def pushed_from(prefix: str) -> frozenset[str]:
+    """The tables whose changes make pushes."""
+    return frozenset(prefix + table.name for table in (schema.PUBLICATIONS, schema.DELIVERIES))
 
 
 def _scheduled(now: int, partitions: list[str]) -> dict[str, Any]:

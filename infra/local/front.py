@@ -6,7 +6,6 @@ that hangs up while it waits is not given a message.
 """
 
 import asyncio
-import functools
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -46,6 +45,8 @@ class Front:
         self._door = running.application.door
         self._loop = loop
         self._in_hand: list[_Visit] = []
+        self._helping = asyncio.Lock()
+        self._helps: set[asyncio.Task[None]] = set()
         self._threads = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="openmns")
         self.now = running.clock.now
 
@@ -56,12 +57,9 @@ class Front:
             self._relay(exchange, request)
             return
         if request.path.startswith(helpers.PREFIX):
-            look = functools.partial(helpers.answer, self._running, request)
-            visit = _Visit(exchange, look, is_receive=False, is_change=True)
-            if self._running.blocking:
-                self._visit(visit)
-            else:
-                self._loop.call_soon(self._help, visit)
+            task = self._loop.create_task(self._help(exchange, request))
+            self._helps.add(task)
+            task.add_done_callback(self._helps.discard)
             return
         admitted = self._door.admit(request)
         if isinstance(admitted, http.Response):
@@ -108,16 +106,25 @@ class Front:
         for visit, step in zip(visits, steps, strict=True):
             self._settle(visit, step, mark)
 
-    def _help(self, visit: _Visit) -> None:
-        """Run a local helper in no transaction, for it may wait for pushes, which store by themselves what they do."""
-        mark = self._lot.mark()
-        try:
-            step = visit.look()
-        except Exception:  # noqa: BLE001  # whatever happened, the client gets an answer
-            telemetry.logger.exception("a local helper failed")
-            self._running.recover()
-            step = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
-        self._settle(visit, step, mark)
+    async def _help(self, exchange: connection.Exchange, request: http.Request) -> None:
+        """Run a local helper, one at a time; while it waits for pushes, requests are served."""
+        async with self._helping:
+            work = helpers.answer(self._running, request)
+            try:
+                while True:
+                    if self._running.blocking:
+                        response = await self._loop.run_in_executor(self._threads, _next, work)
+                    else:
+                        response = _next(work)
+                    if response is not None:
+                        break
+                    await self._loop.run_in_executor(self._threads, self._running.finish_pushes)
+            except Exception:  # noqa: BLE001  # whatever happened, the client gets an answer
+                telemetry.logger.exception("a local helper failed")
+                self._running.recover()
+                response = self._door.refuse(request, errors.InternalError())
+        self._running.shared.turn()
+        exchange.answer(response)
 
     def _look(self, visit: _Visit) -> operations.Step | None:
         """What it finds; the door does not raise."""
@@ -143,6 +150,16 @@ class Front:
             self._running.shared.turn()
         if step is not None:
             visit.exchange.answer(step)
+
+
+def _next(work: helpers.Work) -> http.Response | None:
+    """The outcome of a helper's next step; None: pushes have to be answered first."""
+    try:
+        next(work)
+    except StopIteration as done:
+        response: http.Response = done.value
+        return response
+    return None
 
 
 class _Wait:

@@ -4,6 +4,7 @@ Changes want the content type `application/json`, which a web page of another or
 """
 
 import json
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,18 +33,21 @@ class _RefusedError(Exception):
         self.status = status
 
 
-def answer(running: runtime.Runtime, request: http.Request) -> http.Response:
-    """Answer a request under the prefix."""
+Work = Generator[None, None, http.Response]
+
+
+def answer(running: runtime.Runtime, request: http.Request) -> Work:
+    """Answer a request under the prefix; yields like `Runtime.moving_clock`."""
     try:
+        if request.path == _CLOCK:
+            yield from _run_clock(running, request)
+            return _json(200, _show(running.clock))
         return _json(200, _run(running, request))
     except _RefusedError as error:
         return _json(error.status, {"error": str(error)})
 
 
 def _run(running: runtime.Runtime, request: http.Request) -> dict[str, Any]:
-    if request.path == _CLOCK:
-        _run_clock(running, request)
-        return _show(running.clock)
     if request.path == _DEVICES:
         _add_device(running, request)
         return {}
@@ -93,16 +97,16 @@ def _show_delivery(item: delivery.Delivery) -> dict[str, Any]:
     }
 
 
-def _run_clock(running: runtime.Runtime, request: http.Request) -> None:
+def _run_clock(running: runtime.Runtime, request: http.Request) -> Iterator[None]:
     if request.method == "PUT":
-        _put_clock(running, _document(request, {"now", "frozen"}))
+        yield from _put_clock(running, _document(request, {"now", "frozen"}))
     elif request.method == "POST":
-        _post_clock(running, _document(request, {"advance"}))
+        yield from _post_clock(running, _document(request, {"advance"}))
     elif request.method != "GET":
         raise _RefusedError(405, "the clock takes GET, PUT and POST")
 
 
-def _put_clock(running: runtime.Runtime, document: dict[str, Any]) -> None:
+def _put_clock(running: runtime.Runtime, document: dict[str, Any]) -> Iterator[None]:
     """Set the clock: `now` in ms or ISO 8601, `frozen` or not; what is not given stays as it is."""
     frozen = document.get("frozen", running.clock.frozen)
     if not isinstance(frozen, bool):
@@ -112,10 +116,10 @@ def _put_clock(running: runtime.Runtime, document: dict[str, Any]) -> None:
         raise _RefusedError(400, f"time goes forward only; it is {_show(running.clock)['iso']}")
     if target > _LAST:
         raise _RefusedError(400, "time ends with the year 9998 here")
-    running.move_clock(target, frozen=frozen)
+    return running.moving_clock(target, frozen=frozen)
 
 
-def _post_clock(running: runtime.Runtime, document: dict[str, Any]) -> None:
+def _post_clock(running: runtime.Runtime, document: dict[str, Any]) -> Iterator[None]:
     """Move the clock on by `advance` seconds."""
     seconds = document.get("advance")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_STEP:
@@ -123,7 +127,7 @@ def _post_clock(running: runtime.Runtime, document: dict[str, Any]) -> None:
     target = running.clock.now() + round(seconds * 1000)
     if target > _LAST:
         raise _RefusedError(400, "time ends with the year 9998 here")
-    running.move_clock(target, frozen=running.clock.frozen)
+    return running.moving_clock(target, frozen=running.clock.frozen)
 
 
 def _document(request: http.Request, names: set[str]) -> dict[str, Any]:

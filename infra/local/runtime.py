@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -35,17 +35,31 @@ class Runtime:
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
     refresh: Callable[[], None] = lambda: None  # forget what another process may have changed
 
-    def move_clock(self, target: int, *, frozen: bool) -> None:
-        """Move the time to `target` (ms); what comes due on the way has happened when this returns."""
+    def moving_clock(self, target: int, *, frozen: bool) -> Iterator[None]:
+        """Move the time to `target` (ms); what comes due on the way has happened at the end.
+
+        Yields whenever `finish_pushes` has to be called before it can go on: on an event loop that takes a thread, for
+        who is pushed to may ask something of this very server.
+        """
         assert self.driver is not None  # noqa: S101  # workers relay this
-        self.driver.catch_up()  # what was just published is not known to be due otherwise
-        clocks.move(self.clock, target, frozen=frozen, next_due=self.driver.next_due, settle=self.driver.catch_up)
+        due = self.driver.next_due
+        yield from self.driver.catch_up()  # what was just published is not known to be due otherwise
+        yield from clocks.move(self.clock, target, frozen=frozen, next_due=due, settle=self.driver.catch_up)
         self.lot.stir_everywhere()
 
-    def nudge(self) -> None:
-        """A worker has written."""
+    def move_clock(self, target: int, *, frozen: bool) -> None:
+        """The same at once."""
+        for _ in self.moving_clock(target, frozen=frozen):
+            self.finish_pushes()
+
+    def finish_pushes(self) -> None:
+        """Return when the pushes under way have been answered."""
+        self.application.deliver.wait(None)
+
+    def nudge(self, *, soon: bool) -> None:
+        """A worker has written; `soon` if pushes hang on it."""
         if self.driver is not None:
-            self.driver.nudge()
+            self.driver.nudge(soon=soon)
 
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
@@ -105,7 +119,6 @@ def start(
             lot=lot,
             run=run,
             heed=shared.heed,
-            finish=lambda: application.deliver.wait(None),
         )
         if given is not None:
             application.verbs.identities.set_certificate(given)

@@ -45,10 +45,12 @@ class Shared:
         """Begin a new epoch; only the server's first process does."""
         self._numbers[_EPOCH] += 1
 
-    def rouse(self) -> bool:
+    def rouse(self, *, soon: bool) -> bool:
         """Note that a worker has written; whether the first process has to be told, for it does not know yet."""
-        roused, self._numbers[_ROUSED] = self._numbers[_ROUSED], 1
-        return not roused
+        roused, wanted = self._numbers[_ROUSED], 1 + soon
+        if roused < wanted:
+            self._numbers[_ROUSED] = wanted
+        return roused < wanted
 
     def heed(self) -> None:
         """Note that the first process knows; it does so before it reads what was written."""

@@ -13,7 +13,7 @@ import uvloop
 
 from chalicelib import settings
 from chalicelib.wire import http
-from infra.local import channel, config, connection, runtime, server
+from infra.local import channel, config, connection, driver, runtime, server
 from infra.local.shared import Shared
 
 
@@ -47,6 +47,7 @@ class _Worker:
                 self._stopping = asyncio.ensure_future(self._stop())
 
     def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
+        self._pushed = driver.pushed_from(decided.table_prefix)
         self._running = runtime.join(told, decided, self._shared, number, self._written)
         self._serving = server.Serving(self._running, relay=self._relay)
         self._channel.send(("ready",))
@@ -57,10 +58,11 @@ class _Worker:
         self._asked[number] = exchange
         self._channel.send(("ask", number, request))
 
-    def _written(self, _: Iterable[str]) -> None:
+    def _written(self, tables: Iterable[str]) -> None:
         """Tell the first process's driver, unless it has been told and has not got round to it."""
-        if self._shared.rouse():
-            self._channel.send(("written",))
+        soon = not self._pushed.isdisjoint(tables)
+        if self._shared.rouse(soon=soon):
+            self._channel.send(("written", soon))
 
     def _learn(self, news: Mapping[tuple[str, str | None], int]) -> None:
         for (what, queue_id), count in news.items():

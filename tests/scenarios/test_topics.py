@@ -171,3 +171,31 @@ def test_a_kill_in_the_midst_of_a_fan_out_loses_no_delivery(tmp_path):
                 assert reply.status == 200
                 found |= {part.partition("&lt;")[0] for part in reply.body.decode().split("&lt;Message&gt;")[1:]}
             assert found == {f"m{number}" for number in range(30)}
+
+
+def test_who_is_pushed_to_while_the_clock_moves_may_ask_the_server_meanwhile(server):
+    create(server, "/topics/news", "<Topic/>")
+    create(server, "/queues/inbox", "<Queue/>")
+    outcomes = []
+
+    def work(handler) -> None:
+        """Fail at first; then do what a subscriber does: put work into a queue before it answers."""
+        outcomes.append(len(outcomes))
+        status = 500
+        if len(outcomes) > 1:
+            message = b"<Message><MessageBody>work</MessageBody></Message>"
+            status = server.ask("POST", "/queues/inbox/messages", body=message).status
+        handler.send_response(status)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with servers.web(work) as web:
+        local(server, "clock", {"frozen": True}, "PUT")
+        subscribe(server, "sub", f"http://127.0.0.1:{web.port}/")
+        publish(server)
+        started = time.monotonic()
+        local(server, "clock", {"advance": 30})
+        assert time.monotonic() - started < 3
+    [entry] = local(server, "deliveries")["deliveries"]
+    assert [each["notifyStatus"] for each in entry["attempts"]] == ["500", "201"]
+    assert "work" in server.ask("GET", "/queues/inbox/messages").fields["MessageBody"]

@@ -243,3 +243,17 @@ def test_a_server_told_to_stop_lets_the_polls_of_all_processes_go_and_finishes_w
             connection.send(sent[-20:])
         assert [connection.read().status for connection in in_flight] == [201] * CONNECTIONS
         assert (server.wait(), server.stderr) == (0, "")
+
+
+def test_what_is_published_through_any_process_is_delivered_at_once(connections, queue):
+    topic = live.unique()
+    connections[0].ask("PUT", f"/topics/{topic}", body="<Topic/>")
+    endpoint = f"acs:mns:cn-hangzhou:{live.OWNER.account_id}:queues/{queue}"
+    wanted = f"<Subscription><Endpoint>{endpoint}</Endpoint><NotifyContentFormat>SIMPLIFIED</NotifyContentFormat>"
+    subscribed = connections[0].ask("PUT", f"/topics/{topic}/subscriptions/s", body=f"{wanted}</Subscription>")
+    assert subscribed.status == 201
+    for number, publisher in enumerate(connections):
+        assert publisher.ask("POST", f"/topics/{topic}/messages", body=message(f"news {number}")).status == 201
+        got = connections[-1].ask("GET", f"/queues/{queue}/messages?waitseconds=5").fields
+        assert got["MessageBody"] == f"news {number}"
+        connections[-1].ask("DELETE", f"/queues/{queue}/messages?ReceiptHandle={got['ReceiptHandle']}")
