@@ -194,6 +194,15 @@ class Database:
             raise lost
         self._end("COMMIT")
 
+    def drop_batch(self) -> None:
+        """Undo what was written since `start_batch`."""
+        self._in_batch, self._lost = False, None
+        self.touched.clear()
+        try:
+            self._end("ROLLBACK")
+        finally:
+            self._leave_queue()
+
     def take_touched(self) -> frozenset[str]:
         """The tables to announce now; empty while they are not committed."""
         if self._in_batch or not self.touched:

@@ -127,7 +127,7 @@ class EmbeddedEngine:
 
     @contextlib.contextmanager
     def batch(self, *, alone: bool = False) -> Iterator[None]:
-        """Let this thread's calls share one transaction, committed at the end.
+        """Let this thread's calls share one transaction, committed at the end unless an exception ends it.
 
         Each call is still atomic by itself, and a refused one does not disturb the others. No call may be answered to
         its client before the batch has ended without an exception. Other threads wait; do nothing slow inside.
@@ -145,9 +145,11 @@ class EmbeddedEngine:
                 if alone:
                     self._gate(_BATCH, lambda _: self._db.begin(), None)
                 yield
-            finally:
-                self._gate(_BATCH, lambda _: self._db.finish_batch(), None)
-                touched = self._db.take_touched()
+            except BaseException:
+                self._db.drop_batch()
+                raise
+            self._gate(_BATCH, lambda _: self._db.finish_batch(), None)
+            touched = self._db.take_touched()
         if touched:
             self._announce(touched)
 
@@ -155,12 +157,13 @@ class EmbeddedEngine:
         """Remove at most `limit` items whose time to live is over, as the service itself; returns how many."""
         return self._maintain(_EXPIRE, lambda now: expiry.expire(self._db, self._catalog.every(), now, limit))
 
-    def trim(self, limit: int = 1000, consumed: Mapping[str, str] | None = None) -> int:
-        """Drop at most `limit` stream records that are a day old or no longer needed; returns how many.
+    def trim(self, limit: int = 1000, consumed: Mapping[str, str | None] | None = None) -> int:
+        """Drop at most `limit` stream records that are no longer needed; returns how many.
 
         Args:
             limit: how many to drop at most.
-            consumed: by stream resource name, the sequence number up to which nobody needs the records any more.
+            consumed: by stream resource name, the sequence number up to which nobody needs the records any more, None
+                if all are needed; of other streams what is a day old is dropped.
         """
         return self._maintain(
             _TRIM, lambda now: streams.trim(self._db, self._catalog.every(), now, limit, consumed or {})

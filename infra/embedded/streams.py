@@ -169,15 +169,18 @@ def get_records(
     return requests.respond(Records=records, NextShardIterator=_token(table, last + 1))
 
 
-def trim(db: database.Database, every: list[tables.Table], now: int, limit: int, consumed: Mapping[str, str]) -> int:
-    """Drop records that are a day old, or that `consumed` says are no longer needed.
+def trim(
+    db: database.Database, every: list[tables.Table], now: int, limit: int, consumed: Mapping[str, str | None]
+) -> int:
+    """Drop records that `consumed` says are no longer needed, and of other streams those that are a day old.
 
     Args:
         db: within a write transaction.
         every: the tables.
         now: the time, in milliseconds.
         limit: how many records to drop at most.
-        consumed: by stream resource name, the sequence number up to which records are no longer needed.
+        consumed: by stream resource name, the sequence number up to which records are no longer needed, None if all
+            are; of these streams nothing is dropped for its age alone.
 
     Returns:
         How many records were dropped.
@@ -185,9 +188,11 @@ def trim(db: database.Database, every: list[tables.Table], now: int, limit: int,
     dropped = 0
     for table in every:
         if table.schema.stream_view is not None and dropped < limit:
-            through = consumed.get(table.schema.stream_arn)
-            done = 0 if through is None else _position(through)
-            dropped += _trim(db, table, now - RETENTION_MS, done, limit - dropped)
+            arn = table.schema.stream_arn
+            if arn not in consumed:
+                dropped += _trim(db, table, now - RETENTION_MS, 0, limit - dropped)
+            elif (through := consumed[arn]) is not None:
+                dropped += _trim(db, table, 0, _position(through), limit - dropped)
     return dropped
 
 

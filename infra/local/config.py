@@ -19,6 +19,7 @@ ACCOUNT_ID = "1234567890123456"
 ACCESS_KEY_ID = "openmns"
 ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a server that listens on this machine only
 LOOPBACK = "127.0.0.0/8,::1/128"
+_LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 ENGINES = ("embedded", "moto")  # the first is the default
 DURABILITIES = ("normal", "full")
 DATA = ".openmns"  # the folder that keeps the state of the embedded engine unless told otherwise
@@ -184,8 +185,11 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         raise ConfigError(f"port should be 0 to {_HIGHEST_PORT}, not {port}")
     keys = _keys(values)
     data = None if engine == "moto" or values.get("memory") else Path(values.get("data") or DATA)
+    host = values.get("host", LocalConfig.host)
+    if host not in _LOOPBACK_HOSTS:  # others can subscribe: not to what this machine serves to itself alone
+        values = {"push_allow": "", **values}
     return LocalConfig(
-        host=values.get("host", LocalConfig.host),
+        host=host,
         port=port,
         region=values.get("region", LocalConfig.region),
         data=data,

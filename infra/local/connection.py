@@ -26,6 +26,7 @@ HEADER_BYTES = 65_536
 IDLE_SECONDS = 75  # between requests
 READ_SECONDS = 60  # for one request to come in
 _DRAINED_BYTES = 16 * limits.REQUEST_BYTES  # of a body too large, read and dropped so that the client gets its answer
+_HEAD_BYTES = 8 * HEADER_BYTES  # that may come before the end of the headers, with the end of another request
 _AHEAD = 16  # requests that a client may send before their answers; more wait in its socket
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in standard.HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -77,6 +78,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # whether the client sends no more
         self._cut = False  # whether we read no more
         self._paused = False  # whether reading waits for answers
+        self._going = False  # whether `_go_on` is at work
         self._held = False  # whether the client does not read its answers
         self._head = False  # whether the request in hand is a HEAD, whose answer has no body
         self._waiting: deque[tuple[http.Request, bool, str]] = deque()  # with: is the last one, why refused
@@ -115,9 +117,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._cut_off(_NO_HTTP)
             return
-        if self._begun and self._reading_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > 2 * HEADER_BYTES:  # the parser does not tell of a header before its end
+        if self._begun:  # the parser does not tell of a header or trailer before its end
+            self._taken += len(data)
+            if self._taken > (_HEAD_BYTES if self._reading_head else _DRAINED_BYTES):
                 self._cut_off(_TOO_LARGE)
 
     def pause_writing(self) -> None:
@@ -142,7 +144,9 @@ class Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; of those sent more than once the values are joined by commas."""
+        """A header; of those sent more than once the values are joined by commas. What follows a body is none."""
+        if not self._reading_head:
+            return
         self._sizes += len(name) + len(value)
         if self._sizes > HEADER_BYTES:
             return
@@ -230,17 +234,19 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0  # of the body
         self._reading_head = True
-        self._head_bytes = 0
+        self._taken = 0  # bytes of it so far, about
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # Nobody upgrades here: what follows is HTTP as before. The parser cannot be told, so another one goes on.
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest and not self._ending:
-                self._feed(rest)
+        rest = data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                # Nobody upgrades here: what follows is HTTP as before. The parser cannot be told: another one goes on.
+                self._parser = httptools.HttpRequestParser(self)
+                rest = b"" if self._ending else rest[upgrade.args[0] :]
+            else:
+                return
 
     def _has_body(self) -> bool:
         return self._headers.get("content-length", "0") != "0" or "transfer-encoding" in self._headers
@@ -261,9 +267,18 @@ class Connection(asyncio.Protocol):
         )
 
     def _go_on(self) -> None:
-        """Take up the next request."""
-        if self._in_hand or self._held or not self._waiting:
+        """Take up what waits, one after the other; an answer that is given at once comes back here and is let be."""
+        if self._going:
             return
+        self._going = True
+        try:
+            while self._waiting and not (self._in_hand or self._held):
+                self._take_up()
+        finally:
+            self._going = False
+
+    def _take_up(self) -> None:
+        """Take up the next request."""
         if self._paused and not self._cut and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()

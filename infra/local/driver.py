@@ -25,6 +25,7 @@ _SWEEP_ITEMS = 200
 _PUBLICATIONS = 16  # fanned out in one go, so that requests come in between
 _CATCH_UP_SECONDS = 0.25  # until another look, while more pushes are due than were taken
 _TRIM_RECORDS = 1000
+_STEPS = 50  # of all work that who wants counts waits for
 _BREATH_SECONDS = 0.05  # between the pages of a purge, so that it takes a fifth of the time at most
 
 
@@ -107,8 +108,12 @@ class Driver:
 
     def settle(self) -> None:
         """Count and release all that there is: afterwards the counts are those of this moment."""
-        while self._step():
-            pass
+        for _ in range(_STEPS):
+            if not self._step():
+                return
+        with self._lock:  # a long row of publications is not worked off while somebody waits for an answer
+            while self._count() or self._release_due():
+                pass
 
     def _step(self) -> bool:
         """Do one slice of that; whether there may be more."""
@@ -171,7 +176,8 @@ class Driver:
 
     def nudge(self, *, soon: bool) -> None:
         """Another process has written; `soon` if it was to the tables that pushes come from."""
-        self._upkeep_runner.wake(soon=soon)
+        for runner in dict.fromkeys(self._runners.values()):
+            runner.wake(soon=soon)
 
     def _upkeep(self) -> None:
         self._heed()
@@ -259,7 +265,7 @@ class Driver:
         now = self._clock.now()
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_SECONDS * 1000
-            reached = {read.arn: read.reached for read in self._streams() if read.reached}
+            reached = {read.arn: read.reached for read in self._streams()}
             more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
             more |= self._engine.trim(_TRIM_RECORDS, reached) == _TRIM_RECORDS
             if more:

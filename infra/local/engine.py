@@ -37,8 +37,8 @@ class LocalEngine(client.Client, Protocol):
     def expire(self, limit: int) -> int:
         """Delete up to `limit` items whose time to live is over; how many there were."""
 
-    def trim(self, limit: int, consumed: Mapping[str, str]) -> int:
-        """Drop up to `limit` stream records up to the sequence number in `consumed`, by stream; how many there were."""
+    def trim(self, limit: int, consumed: Mapping[str, str | None]) -> int:
+        """Drop up to `limit` stream records up to the number in `consumed` (by stream; None: none); return how many."""
 
     def batch(self, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:
         """A context in which calls share one transaction; none may be answered before it has ended.

@@ -6,6 +6,7 @@ that hangs up while it waits is not given a message.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -19,7 +20,7 @@ from infra.local import connection, helpers, parking, runtime
 
 _THREADS = 16
 Relay = Callable[[connection.Exchange, http.Request], None]
-_COMMON = ("/messages", "/health")  # ends of the paths that every process serves
+_COMMON = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")  # what every process serves
 _TOGETHER = 64  # requests in one transaction, so that none waits long for the others
 
 
@@ -52,7 +53,7 @@ class Front:
 
     def take(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Answer the request, now or later."""
-        is_common = request.path.rstrip("/").endswith(_COMMON)
+        is_common = _COMMON.fullmatch(request.path) is not None
         if self._relay is not None and not is_common:
             self._relay(exchange, request)
             return
@@ -104,7 +105,10 @@ class Front:
             failure = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
             steps = [failure] * len(visits)
         for visit, step in zip(visits, steps, strict=True):
-            self._settle(visit, step, mark)
+            try:
+                self._settle(visit, step, mark)
+            except Exception:  # noqa: BLE001  # one broken connection is no reason not to answer the others
+                telemetry.logger.exception("an answer could not be given")
 
     async def _help(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Run a local helper, one at a time; while it waits for pushes, requests are served."""

@@ -3,12 +3,15 @@
 Changes want the content type `application/json`, which a web page of another origin cannot send unasked.
 """
 
+import contextlib
+import ipaddress
 import json
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib import parse
 
-from chalicelib.model import delivery
+from chalicelib.model import delivery, errors
 from chalicelib.wire import http
 from infra.local import clock as clocks
 from infra.local import runtime
@@ -39,12 +42,25 @@ Work = Generator[None, None, http.Response]
 def answer(running: runtime.Runtime, request: http.Request) -> Work:
     """Answer a request under the prefix; yields like `Runtime.moving_clock`."""
     try:
+        _check_host(request.headers.get("host", ""))
         if request.path == _CLOCK:
             yield from _run_clock(running, request)
             return _json(200, _show(running.clock))
         return _json(200, _run(running, request))
     except _RefusedError as error:
         return _json(error.status, {"error": str(error)})
+    except errors.MnsError as error:
+        return _json(error.status, {"error": error.message})
+
+
+def _check_host(host: str) -> None:
+    """Refuse names of the internet: a web page whose name was made to mean this machine must not get in."""
+    name = (parse.urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(name)
+        return
+    if "." in name and not name.endswith(".localhost"):
+        raise _RefusedError(403, f"the helpers are not served to {name}; use localhost, an address or a plain name")
 
 
 def _run(running: runtime.Runtime, request: http.Request) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class MotoEngine:
                 count += 1
         return count
 
-    def trim(self, limit: int, consumed: Mapping[str, str]) -> int:  # noqa: ARG002  # the port's
+    def trim(self, limit: int, consumed: Mapping[str, str | None]) -> int:  # noqa: ARG002  # the port's
         """Nothing: moto keeps the records of a stream as long as it lives."""
         return 0
 

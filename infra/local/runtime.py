@@ -229,9 +229,10 @@ def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.E
     path = None
     try:
         if told.data is not None:
-            told.data.mkdir(parents=True, exist_ok=True)
+            told.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             _claim(told.data, held)
             path = told.data / _FILE
+            path.touch(mode=0o600)  # it holds the secrets of keys
         return _embedded(told, moved, held, path)
     except OSError as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error

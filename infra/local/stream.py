@@ -12,6 +12,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from botocore import exceptions
+
 from chalicelib import telemetry
 from chalicelib.broker import ports
 from chalicelib.storage import schema
@@ -72,7 +74,7 @@ class Stream:
         """
         self.behind = False
         while not self.behind:
-            answer = self._engine.get_records(ShardIterator=self._iterator, Limit=self._limit)
+            answer = self._get_records()
             if not answer["Records"]:
                 return
             records = [_lambda_record(record, self.arn) for record in answer["Records"]]
@@ -108,8 +110,28 @@ class Stream:
             if self.reached is None
             else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self.reached}
         )
+        try:
+            self._iterator = self._iterator_at(**start)
+        except exceptions.ClientError as error:
+            self._begin_anew(error)
+
+    def _get_records(self) -> dict[str, Any]:
+        while True:
+            try:
+                return self._engine.get_records(ShardIterator=self._iterator, Limit=self._limit)
+            except exceptions.ClientError as error:
+                self._begin_anew(error)
+
+    def _iterator_at(self, **start: str) -> str:
         answer = self._engine.get_shard_iterator(StreamArn=self.arn, ShardId=self._shard_id, **start)
-        self._iterator = answer["ShardIterator"]
+        return str(answer["ShardIterator"])
+
+    def _begin_anew(self, error: exceptions.ClientError) -> None:
+        """Go on with the oldest record there is, if those wanted are gone: an old file, or one put together by hand."""
+        if error.response["Error"]["Code"] != "TrimmedDataAccessException":
+            raise error
+        telemetry.logger.error("stream records were trimmed before they were read", stream=self.arn)
+        self._iterator = self._iterator_at(ShardIteratorType="TRIM_HORIZON")
 
     def _hand_over(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those at the beginning of `records` that are done with."""

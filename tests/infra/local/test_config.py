@@ -74,6 +74,7 @@ def test_every_setting_can_come_from_the_environment():
         engine="embedded",
         durability="full",
         workers=3,
+        push_allow="",
         keys=(account.AccessKey(access_key_id="key", secret="secret", account_id="42"),),
     )
 
@@ -86,6 +87,15 @@ def test_what_keeps_everything_in_memory_has_no_data_folder_and_one_process(flag
 @pytest.mark.parametrize("workers", [0, -1, 65])
 def test_a_number_of_workers_that_cannot_be_is_told_so(workers):
     assert complaint(flags={"workers": workers}) == f"workers should be 1 to 64, not {workers}"
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [("127.0.0.1", config.LOOPBACK), ("localhost", config.LOOPBACK), ("0.0.0.0", "")],  # noqa: S104  # not bound
+)
+def test_pushes_reach_what_the_machine_serves_to_itself_only_where_others_cannot_subscribe(host, allowed):
+    assert load(flags={"host": host}).push_allow == allowed
+    assert load(flags={"host": host}, environment={"OPENMNS_PUSH_ALLOW": "10.0.0.0/8"}).push_allow == "10.0.0.0/8"
 
 
 def test_several_workers_want_a_folder_to_share():

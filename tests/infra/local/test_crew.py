@@ -113,6 +113,17 @@ def test_a_change_of_attributes_holds_at_once_in_every_process(connections, queu
         assert refused.outcome == (400, "InvalidArgument")
 
 
+@pytest.mark.parametrize("name", ["messages", "health"])
+def test_queues_that_are_called_like_parts_of_paths_are_made_and_deleted_for_all_processes(connections, name):
+    for connection in connections:
+        assert connection.ask("PUT", f"/queues/{name}", body="<Queue/>").status == 201
+        for sender in connections:
+            assert sender.ask("POST", f"/queues/{name}/messages", body=message("x")).status == 201
+        assert connection.ask("DELETE", f"/queues/{name}").status == 204
+        for sender in connections:
+            assert sender.ask("POST", f"/queues/{name}/messages", body=message("x")).outcome == (404, "QueueNotExist")
+
+
 def test_a_queue_deleted_and_made_again_is_the_new_one_in_every_process(connections, queue):
     for connection in connections:
         connection.ask("POST", f"/queues/{queue}/messages", body=message("old"))

@@ -290,3 +290,54 @@ def test_a_request_with_a_body_that_asks_for_an_upgrade_is_refused_and_changes_n
         connection.send(asked)
         assert connection.read().outcome == (400, "InvalidArgument")
     assert server.ask("GET", f"/queues/{name}").outcome == (404, "QueueNotExist")
+
+
+def test_hundreds_of_pipelined_requests_behind_one_that_takes_its_time_are_answered_in_order(server, queue):
+    health = b"GET /health HTTP/1.1\r\nHost: local\r\n\r\n"
+    with server.connect() as connection:
+        connection.send(signed(server, "GET", f"/queues/{queue}/messages?waitseconds=1") + health * 1000)
+        assert [connection.read().status for _ in range(1001)] == [404] + [200] * 1000
+
+
+def test_what_follows_a_chunked_body_is_no_header(server, queue):
+    request = chunked(signed(server, "POST", f"/queues/{queue}/messages", body=MESSAGE))
+    unsigned = b"\r\n".join(line for line in request.split(b"\r\n") if not line.startswith(b"Authorization"))
+    [authorization] = [line for line in request.split(b"\r\n") if line.startswith(b"Authorization")]
+    with server.connect() as connection:
+        connection.send(unsigned.removesuffix(b"\r\n") + authorization + b"\r\n\r\n")
+        assert connection.read().outcome == (400, "MissingAuthorizationHeader")
+
+
+def test_a_trailer_without_end_is_cut_off(server, queue):
+    request = chunked(signed(server, "POST", f"/queues/{queue}/messages", body=MESSAGE))
+    with server.connect() as connection:
+        connection.send(request.removesuffix(b"\r\n") + b"X-Long: ")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012  # whenever the server has enough
+            for _ in range(1024):  # 64 MB
+                connection.send(b"x" * 65_536)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8000", 200),
+        ("openmns:8000", 200),
+        ("a.mns.localhost", 200),
+        ("evil.test", 403),
+        ("evil.test:8000", 403),
+        ("127.0.0.1.evil.test", 403),
+    ],
+)
+def test_the_local_helpers_are_served_to_names_of_this_machine_only(server, host, status):
+    """A web page may have its own name mean this machine, but not another one."""
+    with server.connect() as connection:
+        connection.send(f"GET /_local/clock HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert connection.read().status == status
+
+
+def test_a_helper_that_is_asked_wrongly_says_so(server):
+    with server.connect() as connection:
+        connection.send(b"GET /_local/deliveries?limit=1&limit=2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.read().status == 400

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.storage import schema
+from infra.embedded.engine import EmbeddedEngine
+from infra.local import engine as engines
 from infra.local import stream
 
 
@@ -135,3 +137,44 @@ def test_a_later_process_reads_on_after_what_was_done(read, write, engine, prefi
     function.names = set()
     later = stream.Stream(engine=engine, prefix=prefix, table=schema.MESSAGES, handler=function, clock=clock)
     assert drain(later) == [["3"]]
+
+
+def test_a_stream_whose_records_were_trimmed_goes_on_with_those_that_are_left(open_engine, function, clock):
+    local = open_engine()
+    engines.make_tables(local, "")
+    table = schema.MESSAGES.name
+    read = stream.Stream(engine=local, prefix="", table=schema.MESSAGES, handler=function, clock=clock)
+    for name in ("1", "2"):
+        local.put_item(TableName=table, Item={"pk": {"S": "q#0"}, "sk": {"S": name}})
+    drain(read)
+    for name in ("3", "4"):
+        local.put_item(TableName=table, Item={"pk": {"S": "q#0"}, "sk": {"S": name}})
+    local.trim(3, {read.arn: str(10**20 + 3)})  # without having been read
+    assert drain(read) == [["4"]]
+    later = stream.Stream(engine=local, prefix="", table=schema.MESSAGES, handler=function, clock=clock)
+    local.put_item(TableName=table, Item={"pk": {"S": "q#0"}, "sk": {"S": "5"}})
+    assert drain(later) == [["5"]]
+
+
+def test_records_that_nobody_has_read_are_kept_however_old_they_are(open_engine, function, clock):
+    local = open_engine()
+    engines.make_tables(local, "")
+    read = stream.Stream(engine=local, prefix="", table=schema.MESSAGES, handler=function, clock=clock)
+    local.put_item(TableName=schema.MESSAGES.name, Item={"pk": {"S": "q#0"}, "sk": {"S": "1"}})
+    clock.advance(3 * 86_400)
+    assert local.trim(100, {read.arn: read.reached}) == 0
+    assert drain(read) == [["1"]]
+
+
+@pytest.fixture
+def open_engine(tmp_path, clock):
+    """A way to an embedded engine on a file."""
+    opened = []
+
+    def open_engine() -> EmbeddedEngine:
+        opened.append(EmbeddedEngine(tmp_path / "openmns.db", now=clock.now))
+        return opened[-1]
+
+    yield open_engine
+    for each in opened:
+        each.close()
