@@ -232,7 +232,11 @@ def _channels(
             sign=signer.sign,
         )
 
-    post = mail.by_smtp(settings.smtp_url) if settings.smtp_url else mail.by_ses(lambda: services("ses"))
+    post = (
+        mail.by_smtp(settings.smtp_url, settings.push_ca_file)
+        if settings.smtp_url
+        else mail.by_ses(lambda: services("ses"))
+    )
     return {
         endpoint.Kind.HTTP: http.HttpChannel(
             guard=addresses.Guard(settings.push_allow), render=render, clock=machine, ca_file=settings.push_ca_file

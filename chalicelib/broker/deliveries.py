@@ -54,14 +54,23 @@ class Deliver:
         """Have one attempt made at each; those in hand already are left alone. How many were not."""
         keys = dict.fromkeys((item.topic_id, item.topic_shard, item.message_id) for item in pending)
         messages = self._publications.get_all(list(keys)) if keys else {}
-        fresh = [item for item in pending if self._take(item)]
-        for item in fresh:
-            self._start(item, messages.get((item.topic_id, item.topic_shard, item.message_id)))
-        return len(fresh)
+        started = 0
+        for item in pending:
+            if not self._take(item):
+                continue
+            try:
+                self._start(item, messages.get((item.topic_id, item.topic_shard, item.message_id)))
+            except BaseException:
+                self._let_go(item)  # or it would never be started again
+                raise
+            started += 1
+        return started
 
     def run_due(self) -> tuple[int, int | None]:
         """Have an attempt made at what is due; how many, and when the next one is due (ms) beside those."""
-        due = self._deliveries.due(self._clock.now(), limit=limits.DUE_PAGE)
+        with self._lock:
+            in_hand = frozenset(self._in_hand)  # waiting in a slow lane, say, while their leases end
+        due = self._deliveries.due(self._clock.now(), limit=limits.DUE_PAGE, besides=in_hand)
         return self.run(due.deliveries), due.next_due
 
     def wait(self, seconds: float | None) -> bool:
@@ -69,23 +78,33 @@ class Deliver:
         return self._lanes.wait(seconds)
 
     def _start(self, item: delivery.Delivery, what: publication.Publication | None) -> None:
-        to = self._subscriptions.find(item.namespace, item.topic_id, item.subscription_name)
-        if what is None or to is None or to.subscription_id != item.subscription_id:
+        to = self._find(item)
+        if what is None or to is None:
             detail = "The message is no more." if what is None else "The subscription is no more."
-            self._end(item, lambda: item.evolve(state=delivery.State.FAILED, due_at=None, detail=detail))
-            return
-        notification = publication.Notification(publication=what, subscription=to)
-        if not self._lanes.submit(to.attributes.target.lane, lambda: self._attempt(item, notification)):
+            self._end(item, lambda: _failed(item, detail))
+        elif not self._lanes.submit(to.attributes.target.lane, lambda: self._end(item, lambda: self._try(item, what))):
             later = self._clock.now() + limits.DELIVERY_FULL_SECONDS * 1000
             self._end(item, lambda: item.evolve(due_at=later))
 
-    def _attempt(self, item: delivery.Delivery, notification: publication.Notification) -> None:
+    def _find(self, item: delivery.Delivery) -> subscription.Subscription | None:
+        """The subscription that a delivery is for; None: it is no more, or another one has its name."""
+        to = self._subscriptions.find(item.namespace, item.topic_id, item.subscription_name)
+        return to if to is not None and to.subscription_id == item.subscription_id else None
+
+    def _try(self, item: delivery.Delivery, what: publication.Publication) -> delivery.Delivery:
+        """The delivery after its turn has come; an attempt is made if it still can be."""
+        to = self._find(item)  # again, for it may have changed while the delivery waited
+        if to is None:
+            return _failed(item, "The subscription is no more.")
+        notification = publication.Notification(publication=what, subscription=to)
         started_at = self._clock.now()
+        if started_at >= item.expires_at:
+            return self._give_up(item.evolve(detail="The retention of the message is over."), notification)
         try:
-            outcome = self._channels[notification.subscription.attributes.target.kind].push(notification)
+            outcome = self._channels[to.attributes.target.kind].push(notification)
         except Exception as error:  # noqa: BLE001  # whatever a channel meets, the delivery is tried again
             outcome = delivery.Outcome(status=delivery.Status.UNKNOWN_ERROR, detail=type(error).__name__)
-        self._end(item, lambda: self._after(item, notification, started_at, outcome))
+        return self._after(item, notification, started_at, outcome)
 
     def _after(
         self,
@@ -104,8 +123,12 @@ class Deliver:
         due_at = strategy.after(len(attempts), started_at, drawn=drawn)
         if due_at is not None and due_at < before.expires_at:
             return before.evolve(due_at=due_at, attempts=attempts, detail=detail)
+        return self._give_up(before.evolve(attempts=attempts, detail=detail), notification)
+
+    def _give_up(self, item: delivery.Delivery, notification: publication.Notification) -> delivery.Delivery:
+        """The delivery after the last attempt; the dead-letter queue has the message then, if there is one."""
         state = delivery.State.DEAD if self._dead_letters.take(notification) else delivery.State.FAILED
-        return before.evolve(state=state, due_at=None, attempts=attempts, detail=detail)
+        return item.evolve(state=state, due_at=None)
 
     def _take(self, item: delivery.Delivery) -> bool:
         with self._lock:
@@ -121,8 +144,11 @@ class Deliver:
         except errors.MnsError:
             pass
         finally:
-            with self._lock:
-                self._in_hand.discard((before.subscription_id, before.message_id))
+            self._let_go(before)
+
+    def _let_go(self, item: delivery.Delivery) -> None:
+        with self._lock:
+            self._in_hand.discard((item.subscription_id, item.message_id))
 
 
 class Redeliver:
@@ -148,6 +174,10 @@ class Redeliver:
                 return next_due
             self._clock.sleep(min(_pause(started, next_due, now), (end - now) / 1000))
             may_look_again = True
+
+
+def _failed(item: delivery.Delivery, detail: str) -> delivery.Delivery:
+    return item.evolve(state=delivery.State.FAILED, due_at=None, detail=detail)
 
 
 def _pause(started: int, next_due: int | None, now: int) -> float:

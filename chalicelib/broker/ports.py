@@ -258,8 +258,14 @@ class Deliveries(Protocol):
     def record(self, before: delivery.Delivery, after: delivery.Delivery) -> bool:
         """Store what became of a pending delivery; False: somebody else recorded its newest attempt before."""
 
-    def due(self, now: int, *, limit: int) -> Due:
-        """Pending deliveries that are due, some of them if there are many more than `limit`."""
+    def due(self, now: int, *, limit: int, besides: frozenset[tuple[str, str]] = frozenset()) -> Due:
+        """Pending deliveries that are due, some of them if there are many more than `limit`.
+
+        Args:
+            now: at which they are due (ms).
+            limit: how many are wanted.
+            besides: subscription and message ids of those that are left out, however many they are.
+        """
 
     def newest(self, subscription_id: str, *, limit: int) -> Sequence[delivery.Delivery]:
         """The `limit` newest deliveries of a subscription that are still kept, and maybe others, in any order."""
@@ -275,7 +281,7 @@ class Tallies(Protocol):
         """Add deltas, each once however often it comes; each with its sequence, ascending."""
 
     def retire(self, partition: str, *, now: int) -> None:
-        """Let the tally of a deleted queue's partition go when the last changes have surely arrived."""
+        """Let the tally of a deleted queue's or topic's partition go when the last changes have surely arrived."""
 
 
 class Identities(Protocol):

@@ -52,9 +52,9 @@ class Subscriptions:
         """
         subscription.check_name(name)
         to = self._topics.get(namespace, topic_name)
-        self._check_endpoint(attributes.target, namespace, to)
         existing = self._store.get(namespace, to.topic_id, name)
         if existing is None:
+            self._check_endpoint(attributes.target, namespace, to)
             if len(self._store.all(namespace, to.topic_id)) >= limits.SUBSCRIPTIONS_PER_TOPIC:
                 raise errors.SubscriptionNumExceededLimit(
                     f"The topic has {limits.SUBSCRIPTIONS_PER_TOPIC} subscriptions, the most it may have."
@@ -142,7 +142,7 @@ class Subscriptions:
     def _check_endpoint(self, target: endpoint.Endpoint, namespace: account.Namespace, to: topic.Topic) -> None:
         if not isinstance(target, endpoint.Queue):
             return
-        if target.namespace != namespace:
+        if not target.is_in(namespace):
             raise errors.EndpointInvalid("The queue of the endpoint should be of the topic's account and region.")
         try:
             found = self._find_queue(namespace, target.name)

@@ -3,7 +3,8 @@
 Source: D "Endpoint", "Subscription types".
 
     http://host[:port][/path]  https://...              a web server
-    acs:mns:{region}:{account}:queues/{queue}           a queue of the topic's own account and region
+    acs:mns:{region}:{account}:queues/{queue}           a queue of the topic's own account and region; `localhost`
+                                                        stands for the region, too
     mail:directmail:{address}                           a mailbox
     smq-ep:dm:{account}:__dynamic                       the mailbox that the message names
     sms:directsms:{number}  sms:directsms:anonymous     a phone, or those that the message names
@@ -31,6 +32,7 @@ _NUMBER = re.compile(r"\+?[0-9]{3,20}")
 _APP_KEY = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PORTS = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65_535
+NO_REGION = "localhost"  # in {account}.mns.localhost, a handy name on one's own machine; Java makes addresses of it
 _RESERVED = "/mns-reserved-"
 
 
@@ -66,7 +68,7 @@ class Http:
 class Queue:
     """A queue."""
 
-    namespace: account.Namespace
+    namespace: account.Namespace  # as the address has it; see `is_in`
     name: str
 
     kind = Kind.QUEUE
@@ -75,6 +77,11 @@ class Queue:
     def lane(self) -> str:
         """What it shares its limits with."""
         return f"queue:{self.namespace.account_id}:{self.namespace.region}:{self.name}"
+
+    def is_in(self, namespace: account.Namespace) -> bool:
+        """Whether it is a queue of this account and region, or of the account and no region in particular."""
+        own = self.namespace
+        return own.account_id == namespace.account_id and own.region in (namespace.region, NO_REGION)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,11 +73,17 @@ PUSH_SLOW_SECONDS = 1  # R: who takes longer than this is put with the slow ones
 PUSH_WORKERS = 64  # R: pushes under way at once to good endpoints, and as many to slow ones
 PUSH_LANE = 8  # R: of these, to one server
 PUSH_LANE_WAITING = 256  # R: more than these for one server are put off
+PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have been slow
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
 DELIVERY_LEASE_SECONDS = 15  # R: a first attempt that nobody has recorded by then is made again
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
 DUE_SHARDS = 4  # R: of the index of due deliveries
 DUE_PAGE = 100  # R: due deliveries read in one go
+DUE_PAGES = 32  # R: read at most, of each shard, to get past those that are in hand already
+
+# What a message tells the channels (R; D "MessageAttributes" names no limits).
+MESSAGE_ATTRIBUTES_BYTES = 65_536  # all of it together
+RECEIVERS = 100  # phones or devices that one message names
 
 LOGGING_BUCKET_LENGTH = 256  # R: undocumented
 
@@ -105,3 +111,6 @@ DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers; 
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
 REDELIVER_BREATH_SECONDS = 0.05  # between looks while more is due than was taken
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in
+PUBLICATION_SLACK_SECONDS = 3_600  # publications and deliveries outlive their end by this, so that it is noticed
+# The counts of a deleted topic outlive its publications, which end with their time to live.
+TALLY_SLACK_SECONDS = TOPIC_RETENTION_SECONDS + PUBLICATION_SLACK_SECONDS + TTL_SLACK_SECONDS

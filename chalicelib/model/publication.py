@@ -28,6 +28,7 @@ class SmsAttributes:
     sign_name: str = ""  # the signature that Chinese short messages begin with
     template_code: str = ""
     numbers: tuple[str, ...] = ()  # where it goes, for subscriptions that leave this to the message
+    instead: tuple[str, ...] = ()  # where it goes, whatever the subscription says
     # What the body's `${name}` stand for: for every number, or where `each` is set, by number.
     parameters: tuple[tuple[str, str], ...] = ()
     each: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()

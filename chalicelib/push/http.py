@@ -113,7 +113,10 @@ class HttpChannel:
             made.remaining = lambda: self._remaining(deadline)
             made.settimeout(_or_timeout(self._remaining(deadline)))
             made.connect(address)
-            return self._tls().wrap_socket(made, server_hostname=to.host) if to.scheme == "https" else made
+            if to.scheme != "https":
+                return made
+            made.settimeout(_or_timeout(self._remaining(deadline)))  # the handshake has what the connection left
+            return self._tls().wrap_socket(made, server_hostname=to.host)
         except BaseException:
             made.close()
             raise
@@ -182,23 +185,31 @@ class HttpChannel:
 
 
 class _Socket(socket.socket):
-    """A socket whose reads end at a deadline, however slowly the bytes come in."""
+    """A socket whose reads and writes end at a deadline, however slowly the bytes come in or go out."""
 
     remaining: Callable[[], float | None] = staticmethod(lambda: 0.0)
 
     def recv_into(self, *arguments: Any) -> int:
         self.settimeout(_or_timeout(self.remaining()))
         return super().recv_into(*arguments)
+
+    def sendall(self, *arguments: Any) -> None:
+        self.settimeout(_or_timeout(self.remaining()))
+        super().sendall(*arguments)
 
 
 class _TlsSocket(ssl.SSLSocket):
-    """The same with TLS."""
+    """The same with TLS, where `sendall` is made of as many `send` as it takes."""
 
     remaining: Callable[[], float | None] = staticmethod(lambda: 0.0)
 
     def recv_into(self, *arguments: Any) -> int:
         self.settimeout(_or_timeout(self.remaining()))
         return super().recv_into(*arguments)
+
+    def send(self, *arguments: Any) -> int:
+        self.settimeout(_or_timeout(self.remaining()))
+        return super().send(*arguments)
 
 
 def _or_timeout(remaining: float | None) -> float:

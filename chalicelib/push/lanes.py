@@ -34,12 +34,17 @@ class Lanes:
         self._good = self._pool("openmns-push")
         self._slow = self._pool("openmns-push-slow")
         self._lanes: dict[str, _Lane] = {}
+        self._resting: dict[str, None] = {}  # lanes without pushes that were slow last, the longest at rest first
         self._changed = threading.Condition()
         self._in_hand = 0
+        self._is_closed = False
 
     def submit(self, lane: str, call: Callable[[], None]) -> bool:
-        """Have `call` made in a thread; False: the lane is full, and it is not made."""
+        """Have `call` made in a thread; False: the lane is full or closed, and it is not made."""
         with self._changed:
+            if self._is_closed:
+                return False
+            self._resting.pop(lane, None)
             of = self._lanes.setdefault(lane, _Lane())
             if len(of.waiting) >= limits.PUSH_LANE_WAITING:
                 return False
@@ -53,10 +58,17 @@ class Lanes:
         with self._changed:
             return self._changed.wait_for(lambda: not self._in_hand, seconds)
 
-    def close(self) -> None:
-        """Let go of what waits, and end when what is under way has."""
+    def close(self, seconds: float = limits.PUSH_SECONDS) -> bool:
+        """Let go of what waits, and wait at most `seconds` until what is under way has ended; whether it has."""
+        with self._changed:
+            self._is_closed = True
+            for lane in self._lanes.values():
+                lane.waiting.clear()
+            self._in_hand = sum(len(lane.begun) for lane in self._lanes.values())
+            self._changed.notify_all()
         self._good.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        return self.wait(seconds)
 
     def _pool(self, name: str) -> futures.ThreadPoolExecutor:
         return futures.ThreadPoolExecutor(self._workers, thread_name_prefix=name)
@@ -72,6 +84,8 @@ class Lanes:
 
     def _run(self, name: str, lane: _Lane, call: Callable[[], None]) -> None:
         with self._changed:
+            if self._is_closed:
+                return  # it had a thread, but had not begun
             began = self._clock.now()
             lane.begun.append(began)
         try:
@@ -83,11 +97,21 @@ class Lanes:
                 lane.is_slow = self._is_long(began)
                 lane.width = 1 if lane.is_slow else min(2 * lane.width, limits.PUSH_LANE)
                 self._fill(name, lane)
-                if not (lane.running or lane.waiting or lane.is_slow):
-                    del self._lanes[name]
+                if not (lane.running or lane.waiting):
+                    self._rest(name, lane)
                 self._in_hand -= 1
                 if not self._in_hand:
                     self._changed.notify_all()
+
+    def _rest(self, name: str, lane: _Lane) -> None:
+        """Forget a lane without pushes; if it was slow, only when many others have been since."""
+        if lane.is_slow:
+            self._resting[name] = None
+            if len(self._resting) <= limits.PUSH_SLOW_LANES:
+                return
+            name = next(iter(self._resting))
+            del self._resting[name]
+        del self._lanes[name]
 
     def _is_long(self, began: int) -> bool:
         return self._clock.now() - began > limits.PUSH_SLOW_SECONDS * 1000

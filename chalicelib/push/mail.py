@@ -1,6 +1,8 @@
 """Push to mailboxes, through SES or an SMTP server."""
 
+import ipaddress
 import smtplib
+import ssl
 from collections.abc import Callable
 from email import message, policy
 from typing import Any
@@ -59,29 +61,53 @@ def by_ses(client: Callable[[], Any]) -> Post:
     return post
 
 
-def by_smtp(url: str) -> Post:
-    """Mails go through an SMTP server: smtp://[user:password@]host[:port], or smtps://.
+def by_smtp(url: str, ca_file: str = "") -> Post:
+    """Mails go through an SMTP server.
+
+    Args:
+        url: smtp://[user:password@]host[:port], or smtps://.
+        ca_file: certificates to trust besides the machine's.
 
     Raises:
         ValueError: `url` is not of this form.
     """
-    parts = parse.urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"an SMTP server is given as smtp://[user:password@]host[:port], or smtps://, not {url!r}")
-    host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
+    fault = ValueError("an SMTP server is given as smtp://[user:password@]host[:port], or smtps://")
+    try:
+        parts = parse.urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        raise fault from None  # what they say may have the password in it
+    if not host:
+        raise fault
     user, password = parse.unquote(parts.username or ""), parse.unquote(parts.password or "")
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+
+    def connect() -> smtplib.SMTP:
+        if parts.scheme == "smtps":
+            return smtplib.SMTP_SSL(host, port, timeout=limits.PUSH_SECONDS, context=context)
+        return smtplib.SMTP(host, port, timeout=limits.PUSH_SECONDS)
 
     def post(mail: message.EmailMessage, sender: str, address: str) -> None:
-        kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-        with kind(host, port, timeout=limits.PUSH_SECONDS) as server:
+        with connect() as server:
             server.ehlo_or_helo_if_needed()
             if parts.scheme == "smtp" and server.has_extn("starttls"):
-                server.starttls()
+                server.starttls(context=context)
             if user:
+                if not (isinstance(server.sock, ssl.SSLSocket) or _is_loopback(host)):
+                    raise smtplib.SMTPNotSupportedError("Without TLS the mail server is not told the password.")
                 server.login(user, password)
             server.send_message(mail, sender, [address])
 
     return post
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _compose(

@@ -21,10 +21,12 @@ class MobileChannel:
         self._client = client
 
     def push(self, notification: publication.Notification) -> delivery.Outcome:
-        """Send the notification to every device that it is meant for."""
+        """Send the notification to every device that it is meant for; a failure if one of them is."""
         to, draft = notification.subscription.attributes.target, notification.publication.draft
         assert isinstance(to, endpoint.Mobile)  # noqa: S101  # the table of channels is by kind
         attributes = draft.attributes.push or publication.PushAttributes()
+        title = {"Subject": attributes.title} if attributes.title else {}
+        outcome = _OK
         try:
             applications = list(self._applications(to.app_key))
             if not applications:
@@ -33,11 +35,13 @@ class MobileChannel:
                 )
             for application in applications:
                 for device in self._devices(application, attributes):
-                    title = {"Subject": attributes.title} if attributes.title else {}
-                    self._client().publish(TargetArn=device, Message=draft.body, **title)
+                    try:
+                        self._client().publish(TargetArn=device, Message=draft.body, **title)
+                    except (exceptions.ClientError, exceptions.BotoCoreError) as error:  # the others may be well
+                        outcome = delivery.Outcome(status=delivery.Status.UNKNOWN_ERROR, detail=str(error))
         except (exceptions.ClientError, exceptions.BotoCoreError) as error:
             return delivery.Outcome(status=delivery.Status.UNKNOWN_ERROR, detail=str(error))
-        return _OK
+        return outcome
 
     def _applications(self, app_key: str) -> Iterator[str]:
         for page in self._client().get_paginator("list_platform_applications").paginate():

@@ -37,7 +37,7 @@ class QueueChannel:
         to, draft = notification.subscription.attributes.target, notification.publication.draft
         assert isinstance(to, endpoint.Queue)  # noqa: S101  # the table of channels is by kind
         try:
-            into = self._find(to.namespace, to.name)
+            into = self._find(notification.subscription.namespace, to.name)  # the only one a queue may be in
             # What is wrapped may be larger than a queue takes: the size counts as it was published.
             message.check_size(draft.message, into.attributes.maximum_message_size)
         except errors.QueueNotExist as error:

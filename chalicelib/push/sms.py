@@ -24,22 +24,23 @@ class SmsChannel:
         self._client = client
 
     def push(self, notification: publication.Notification) -> delivery.Outcome:
-        """Send the notification to each phone."""
+        """Send the notification to each phone; a failure if one of them is."""
         to, draft = notification.subscription.attributes.target, notification.publication.draft
         assert isinstance(to, endpoint.Sms)  # noqa: S101  # the table of channels is by kind
         attributes = draft.attributes.sms or publication.SmsAttributes()
-        numbers = attributes.numbers or ((to.number,) if to.number else ())
+        numbers = attributes.instead or ((to.number,) if to.number else attributes.numbers)
         if not numbers:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail="The message names no phone.")
         sign = f"【{attributes.sign_name}】" if attributes.sign_name else ""
         each = dict(attributes.each)
-        try:
-            for number in dict.fromkeys(numbers):
-                text = sign + _fill(draft.body, dict(each.get(number, attributes.parameters)))
+        outcome = _OK
+        for number in dict.fromkeys(numbers):
+            text = sign + _fill(draft.body, dict(each.get(number, attributes.parameters)))
+            try:
                 self._client().publish(PhoneNumber=international(number), Message=text)
-        except (exceptions.ClientError, exceptions.BotoCoreError) as error:
-            return delivery.Outcome(status=delivery.Status.UNKNOWN_ERROR, detail=str(error))
-        return _OK
+            except (exceptions.ClientError, exceptions.BotoCoreError) as error:  # not the fault of those behind it
+                outcome = delivery.Outcome(status=delivery.Status.UNKNOWN_ERROR, detail=str(error))
+        return outcome
 
 
 def international(number: str) -> str:

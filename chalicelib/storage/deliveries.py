@@ -60,25 +60,46 @@ class Deliveries:
             return False
         return True
 
-    def due(self, now: int, *, limit: int) -> ports.Due:
+    def due(self, now: int, *, limit: int, besides: frozenset[tuple[str, str]] = frozenset()) -> ports.Due:
         keys: list[client.Item] = []
         next_due: int | None = None
         for shard in range(limits.DUE_SHARDS):
+            due, moment = self._due_in(shard, now, limit, besides)
+            keys += due
+            if moment is not None:
+                next_due = moment if next_due is None else min(moment, next_due)
+        found = [_decode(item) for item in self._batches.read(self._table, keys)] if keys else []
+        still = [item for item in found if item.due_at is not None and item.due_at <= now]
+        return ports.Due(deliveries=tuple(sorted(still, key=lambda item: item.due_at or 0)), next_due=next_due)
+
+    def _due_in(
+        self, shard: int, now: int, limit: int, besides: frozenset[tuple[str, str]]
+    ) -> tuple[list[client.Item], int | None]:
+        """The keys of what one shard of the index says is due, and when the next one is."""
+        keys: list[client.Item] = []
+        start: dict[str, Any] = {}
+        for _ in range(limits.DUE_PAGES):
             page = self._gate.query(
                 TableName=self._table,
                 IndexName=schema.DUE.name,
                 KeyConditionExpression="due_shard = :shard",
                 ExpressionAttributeValues={":shard": items.text(str(shard))},
                 Limit=limit + 1,
-            )["Items"]
-            due = [entry for entry in page if int(entry["due_key"]["S"]) <= now][:limit]
-            keys += [{"pk": entry["pk"], "sk": entry["sk"]} for entry in due]
-            if len(page) > len(due):
-                moment = int(page[len(due)]["due_key"]["S"])
-                next_due = moment if next_due is None else min(moment, next_due)
-        found = [_decode(item) for item in self._batches.read(self._table, keys)] if keys else []
-        still = [item for item in found if item.due_at is not None and item.due_at <= now]
-        return ports.Due(deliveries=tuple(sorted(still, key=lambda item: item.due_at or 0)), next_due=next_due)
+                **start,
+            )
+            for entry in page["Items"]:
+                moment = int(entry["due_key"]["S"])
+                if moment > now:
+                    return keys, moment
+                if (entry["pk"]["S"].rpartition("#")[0], entry["sk"]["S"]) in besides:
+                    continue
+                if len(keys) == limit:
+                    return keys, moment
+                keys.append({"pk": entry["pk"], "sk": entry["sk"]})
+            if "LastEvaluatedKey" not in page:
+                return keys, None
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        return keys, now  # there are more than are looked through in one go
 
     def newest(self, subscription_id: str, *, limit: int) -> Sequence[delivery.Delivery]:
         found: list[client.Item] = []
@@ -128,7 +149,7 @@ def _encode(new: delivery.Delivery) -> client.Item:
         "detail": items.text(new.detail),
         "tried": items.number(len(new.attempts)),
         "attempts": {"L": [items.text(f"{attempt.started_at} {attempt.status}") for attempt in new.attempts]},
-        "ttl": items.number(new.expires_at // 1000),
+        "ttl": items.number(new.expires_at // 1000 + limits.PUBLICATION_SLACK_SECONDS),
     }
     if new.due_at is not None:
         item["due_shard"] = items.text(str(int(new.message_id[-8:-4], 16) % limits.DUE_SHARDS))

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.broker import ports
-from chalicelib.model import account, message, publication, topic
+from chalicelib.model import account, limits, message, publication, topic
 from chalicelib.storage import batches, client, errors, items, schema
-
-_SLACK_SECONDS = 3_600
 
 
 class Publications:
@@ -65,7 +63,7 @@ def _encode(new: publication.Publication) -> client.Item:
         "published_at": items.number(new.published_at),
         "expires_at": items.number(new.expires_at),
         "logged": {"BOOL": new.logged},
-        "ttl": items.number(new.expires_at // 1000 + _SLACK_SECONDS),
+        "ttl": items.number(new.expires_at // 1000 + limits.PUBLICATION_SLACK_SECONDS),
         "body": items.text(draft.body),
     }
     if draft.tag:

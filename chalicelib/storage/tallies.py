@@ -44,7 +44,7 @@ class Tallies:
             Key=_key(partition),
             UpdateExpression="SET #ttl = :ttl",
             ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={":ttl": items.number(now // 1000 + limits.TTL_SLACK_SECONDS)},
+            ExpressionAttributeValues={":ttl": items.number(now // 1000 + limits.TALLY_SLACK_SECONDS)},
         )
 
     def _add(self, partition: str, last: str | None, newest: str, delta: queue.Counts) -> None:

@@ -3,13 +3,12 @@
 import functools
 import re
 
-from chalicelib.model import account
+from chalicelib.model import account, endpoint
 
 _HOST = re.compile(r"(?P<account>[0-9]+)\.mns(?:-[a-z0-9]+)*\.(?P<region>[a-z0-9-]+)(?:[.:].*)?")
 _NETWORKS = ("-internal", "-control", "-vpc")  # what may follow the region in its label
 _LONGEST = 255  # of a host name
 _KEPT = 256  # hosts remembered: clients use few, and each sends it with every request
-_NO_REGION = "localhost"  # in {account}.mns.localhost, a handy name on one's own machine
 
 
 def read_host(host: str) -> tuple[str | None, str | None]:
@@ -25,4 +24,4 @@ def _read(host: str) -> tuple[str | None, str | None]:
     region = found["region"]
     while region.endswith(_NETWORKS):
         region = region.rpartition("-")[0]
-    return found["account"], None if region == _NO_REGION else region
+    return found["account"], None if region == endpoint.NO_REGION else region

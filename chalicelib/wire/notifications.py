@@ -124,4 +124,5 @@ def _metadata(of: publication.Notification) -> dict[str, str]:
         "x-mns-topic-name": what.topic_name,
         "x-mns-topic-owner": what.namespace.account_id,
     }
-    return metadata | ({"x-mns-message-tag": what.draft.tag} if what.draft.tag else {})
+    tag = what.draft.tag.strip()  # receivers drop the blanks around a header's value, and check the signature then
+    return metadata | ({"x-mns-message-tag": tag} if tag else {})

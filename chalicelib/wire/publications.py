@@ -4,13 +4,14 @@ The children of MessageAttributes hold JSON; SDKs write its numbers as numbers o
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib.model import endpoint, errors, publication
+from chalicelib.model import endpoint, errors, limits, publication
 from chalicelib.wire import http, messages, xml
 
 _TRUTHS = {"1": True, "true": True, "0": False, "false": False, "": False}
+_CHILDREN = ("DirectMail", "DM", "DirectSMS", "DYSMS", "Push")
 _PUSH_TARGETS = ("ALL", "DEVICE", "ACCOUNT")
 
 
@@ -46,6 +47,11 @@ def _attributes(element: xml.Element | None) -> publication.Attributes:
     """Old names (DirectMail, DirectSMS, Push) and new ones (DM, DYSMS); others, like WebSocket, are ignored."""
     if element is None:
         return publication.Attributes()
+    size = sum(len((element.string(name) or "").encode()) for name in _CHILDREN)
+    if size > limits.MESSAGE_ATTRIBUTES_BYTES:
+        raise errors.InvalidArgument(
+            f"The MessageAttributes have {size} bytes, but {limits.MESSAGE_ATTRIBUTES_BYTES} is most."
+        )
     mail, sms, push = _json(element, "DirectMail", "DM"), _json(element, "DirectSMS", "DYSMS"), _json(element, "Push")
     return publication.Attributes(
         mail=None if mail is None else _mail(mail),
@@ -88,18 +94,18 @@ def _mail(given: Mapping[str, Any]) -> publication.MailAttributes:
 
 
 def _sms(given: Mapping[str, Any]) -> publication.SmsAttributes:
-    receivers = _text(given, "PhoneNumber") or _text(given, "Receiver")
     parameters = given.get("SmsParams") or {}
     if isinstance(parameters, str):
         parameters = _object(parameters, "SmsParams")
     if not isinstance(parameters, dict):
         raise errors.InvalidArgument("The value of SmsParams should be a JSON object.")
     multi = _text(given, "Type").lower() == "multicontent"
-    numbers = parameters if multi else filter(None, (number.strip() for number in receivers.split(",")))
+    numbers = _bounded("SmsParams", parameters) if multi else _several(given, "Receiver")
     return publication.SmsAttributes(
         sign_name=_text(given, "FreeSignName"),
         template_code=_text(given, "TemplateCode"),
         numbers=tuple(_checked(endpoint.check_number, number) for number in numbers),
+        instead=tuple(_checked(endpoint.check_number, number) for number in _several(given, "PhoneNumber")),
         parameters=() if multi else _pairs(parameters),
         each=tuple((number, _pairs(values)) for number, values in parameters.items()) if multi else (),
     )
@@ -111,7 +117,7 @@ def _push(given: Mapping[str, Any]) -> publication.PushAttributes:
         raise errors.InvalidArgument(f"The value of Target should be one of {', '.join(_PUSH_TARGETS)}.")
     return publication.PushAttributes(
         target=target,
-        values=tuple(filter(None, (value.strip() for value in _text(given, "TargetValue").split(",")))),
+        values=_several(given, "TargetValue"),
         title=_text(given, "Title"),
     )
 
@@ -126,6 +132,18 @@ def _text(given: Mapping[str, Any], name: str) -> str:
     if not text.isprintable():
         raise errors.InvalidArgument(f"The value of {name} should be a single line of text.")
     return text
+
+
+def _several(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Receivers that commas divide."""
+    return _bounded(name, filter(None, (text.strip() for text in _text(given, name).split(","))))
+
+
+def _bounded(name: str, receivers: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(receivers)
+    if len(found) > limits.RECEIVERS:
+        raise errors.InvalidArgument(f"The value of {name} has {len(found)} receivers, but {limits.RECEIVERS} is most.")
+    return found
 
 
 def _truth(given: Mapping[str, Any], name: str) -> bool:

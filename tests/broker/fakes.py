@@ -92,15 +92,25 @@ class Tables:
 
 @dataclass
 class Lanes:
-    """Lanes in which a push is made at once; those in `full` take none."""
+    """Lanes in which a push is made at once; those in `full` take none, in those in `slow` it waits."""
 
     full: set[str] = field(default_factory=set)
+    slow: set[str] = field(default_factory=set)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def submit(self, lane: str, call: Callable[[], None]) -> bool:
         if lane in self.full:
             return False
-        call()
+        if lane in self.slow:
+            self.waiting.append(call)
+        else:
+            call()
         return True
+
+    def go_on(self) -> None:
+        """Make what waits."""
+        while self.waiting:
+            self.waiting.pop(0)()
 
     def wait(self, seconds: float | None) -> bool:
         return True

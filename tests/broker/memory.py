@@ -395,9 +395,10 @@ class Deliveries:
         self.stored[key] = after
         return True
 
-    def due(self, now: int, *, limit: int) -> ports.Due:
+    def due(self, now: int, *, limit: int, besides: frozenset[tuple[str, str]] = frozenset()) -> ports.Due:
         pending = sorted(
-            (item for item in self.stored.values() if item.due_at is not None), key=lambda item: item.due_at
+            (item for key, item in self.stored.items() if item.due_at is not None and key not in besides),
+            key=lambda item: item.due_at,
         )
         due = [item for item in pending if item.due_at <= now][:limit]
         rest = pending[len(due) :]

@@ -325,3 +325,71 @@ def test_the_log_is_newest_first_and_may_be_narrowed_down(process, news, clock):
     )
     assert [item.subscription_name for item in process.log.read(subscription_name="a", limit=1)] == ["a"]
     assert process.log.read(topic_name="other", limit=10) == []
+
+
+def test_what_could_not_be_started_and_all_behind_it_is_started_later(process, news, tables, clock, monkeypatch):
+    for name in ("a", "b", "c"):
+        process.subscribe(name)
+    process.fan_out.run([process.publish()])
+    with monkeypatch.context() as patched:
+        patched.setattr(tables.subscriptions, "get", lambda *_: (_ for _ in ()).throw(errors.TooManyRequests()))
+        with pytest.raises(errors.TooManyRequests):
+            process.deliver.run(process.deliveries())
+    process.deliver.run(process.deliveries())
+    assert [len(item.attempts) for item in process.deliveries()] == [1, 1, 1]
+
+
+def test_deliveries_that_wait_in_a_slow_lane_do_not_keep_others_from_their_turn(process, news, clock, monkeypatch):
+    monkeypatch.setattr(limits, "DUE_PAGE", 2)
+    process.subscribe("slow", "http://slow.test/")
+    process.fan_out.run([process.publish() for _ in range(5)])
+    process.lanes.slow.add("http://slow.test:80")
+    process.deliver.run(process.deliveries())
+    process.subscribe("good")
+    process.fan_out.run([process.publish("late")])
+    clock.advance(60)
+    process.redeliver.run()
+    assert [item.subscription.name for item in process.channel.pushed] == ["good"]
+
+
+def test_a_delivery_whose_subscription_goes_while_it_waits_in_its_lane_ends(process, news):
+    process.subscribe()
+    process.lanes.slow.add("http://example.test:80")
+    bring(process, process.publish())
+    process.subscriptions.unsubscribe(HERE, "news", "sub")
+    process.subscribe()
+    process.lanes.go_on()
+    assert [(item.state, item.detail) for item in process.deliveries()] == [
+        (delivery.State.FAILED, "The subscription is no more.")
+    ]
+    assert process.channel.pushed == []
+
+
+def test_a_delivery_follows_a_change_of_its_subscription_while_it_waits_in_its_lane(process, news, clock):
+    process.subscribe()
+    process.lanes.slow.add("http://example.test:80")
+    process.channel.answers = ["500"]
+    bring(process, process.publish())
+    process.subscriptions.set_attributes(HERE, "news", "sub", subscription.SubscriptionChange(strategy=DECAY))
+    process.lanes.go_on()
+    assert process.deliveries()[0].due_at == NOW + 1_000
+
+
+@pytest.mark.parametrize(("queue_name", "state"), [("", delivery.State.FAILED), ("dead", delivery.State.DEAD)])
+def test_what_waits_in_its_lane_until_its_retention_is_over_is_not_attempted(process, news, clock, queue_name, state):
+    process.create("dead", message_retention_period=604_800)
+    process.subscribe(dead_letter_queue=queue_name)
+    process.lanes.slow.add("http://example.test:80")
+    bring(process, process.publish())
+    clock.advance(86_400)
+    process.lanes.go_on()
+    [given_up] = process.deliveries()
+    assert (given_up.state, given_up.due_at, given_up.attempts) == (state, None, ())
+    assert process.channel.pushed == []
+
+
+def test_a_queue_whose_address_names_no_region_in_particular_gets_its_messages(process, news):
+    process.create("demo")
+    process.subscribe("queue", f"acs:mns:localhost:{HERE.account_id}:queues/demo")
+    bring(process, process.publish())
+    assert process.bodies() == ["<x>"]

@@ -129,7 +129,17 @@ def test_a_queue_endpoint_may_be_created_later_and_must_take_what_the_topic_take
     process.subscribe("late", QUEUE)
 
 
-@pytest.mark.parametrize("where", ["cn-shanghai:1234567890123456", "cn-hangzhou:6543210987654321"])
+def test_the_same_subscription_is_no_error_though_its_queue_has_come_to_take_less(process):
+    process.create_topic()
+    process.create("demo")
+    made = process.subscribe("sub", QUEUE)
+    process.queues.set_attributes(HERE, "demo", queue.QueueChange(maximum_message_size=2_048))
+    assert process.subscriptions.subscribe(HERE, "news", "sub", wanted(QUEUE)) == (made, False)
+
+
+@pytest.mark.parametrize(
+    "where", ["cn-shanghai:1234567890123456", "cn-hangzhou:6543210987654321", "localhost:6543210987654321"]
+)
 def test_a_queue_endpoint_is_of_the_topics_account_and_region(process, where):
     process.create_topic()
     with pytest.raises(errors.EndpointInvalid):

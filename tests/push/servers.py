@@ -73,17 +73,32 @@ class SmtpServer:
 
     refuse: bool = False
     mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
+    context: ssl.SSLContext | None = None
+    starts_tls: bool = False  # when the client asks for it; otherwise, with a context, at once
+    logins: int = 0
 
     def __post_init__(self):
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
-                outer.converse(self)
+                if outer.context and not outer.starts_tls:
+                    self.start_tls()
+                try:
+                    outer.converse(self)
+                finally:
+                    self.connection.close()
+
+            def start_tls(self):
+                self.connection = outer.context.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = (self.connection.makefile(mode, 0) for mode in ("rb", "wb"))
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
+
+            def handle_error(self, request, client_address):
+                """Clients that go away are part of the tests."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
@@ -95,7 +110,7 @@ class SmtpServer:
 
         sender, receivers = "", []
         say("220 test")
-        for line in connection.rfile:
+        while line := connection.rfile.readline():
             word = line.decode().strip()
             command = word.upper()
             if command.startswith("MAIL FROM:"):
@@ -114,8 +129,19 @@ class SmtpServer:
             elif command == "QUIT":
                 say("221 bye")
                 return
+            elif command == "STARTTLS":
+                say("220 go on")
+                connection.start_tls()
             else:
-                say("250 test")
+                say(self.answer(command))
+
+    def answer(self, command):
+        if command.startswith("EHLO"):
+            return "250-test\r\n250-AUTH PLAIN" + ("\r\n250 STARTTLS" if self.starts_tls else "\r\n250 HELP")
+        if command.startswith("AUTH"):
+            self.logins += 1
+            return "235 ok"
+        return "250 test"
 
     def close(self):
         self._server.shutdown()

@@ -1,11 +1,13 @@
 """What every channel promises, and what each does: real SMTP, moto's SES and SNS, a queue."""
 
 import email
+import traceback
 from email import policy
 
 import boto3
 import moto
 import pytest
+from botocore import exceptions
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 
@@ -16,6 +18,7 @@ from chalicelib.wire import notifications
 from tests.broker import fakes
 from tests.model.test_topic import make_publication, make_subscription
 from tests.push import servers
+from tests.push.test_http import certificate
 
 REGION = "us-east-1"
 OK = delivery.Outcome(status="200")
@@ -114,6 +117,36 @@ def test_what_is_no_mail_server_is_refused_at_once(url):
         mail.by_smtp(url)
 
 
+@pytest.mark.parametrize(
+    "url", ["smtp://user:se/cret@mail.example.test", "smtp://user:secret@", "http://user:secret@mail.example.test"]
+)
+def test_what_is_refused_as_a_mail_server_is_not_repeated_for_it_has_the_password(url):
+    with pytest.raises(ValueError, match="smtp://") as caught:
+        mail.by_smtp(url)
+    assert "cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_mail_server_has_to_have_a_certificate_that_is_trusted(tmp_path, scheme):
+    context, ca_file = certificate(tmp_path, "127.0.0.1")
+    server = servers.SmtpServer(context=context, starts_tls=scheme == "smtp")
+    url = f"{scheme}://user:secret@127.0.0.1:{server.port}"
+    try:
+        stranger = mail.MailChannel(post=mail.by_smtp(url), sender="mns@example.test").push(notification(MAIL))
+        assert (stranger.status, "self-signed" in stranger.detail) == ("ConnectFailure", True)
+        assert (server.mails, server.logins) == ([], 0)
+        assert mail.MailChannel(post=mail.by_smtp(url, ca_file), sender="m@example.test").push(notification(MAIL)) == OK
+        assert (len(server.mails), server.logins) == (1, 1)
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(("host", "status", "logins"), [("127.0.0.1", "200", 1), ("0.0.0.0", "ConnectFailure", 0)])  # noqa: S104  # a name of this machine that is not known to be one
+def test_a_mail_server_without_tls_is_told_the_password_on_the_same_machine_only(smtp, host, status, logins):
+    channel = mail.MailChannel(post=mail.by_smtp(f"smtp://user:secret@{host}:{smtp.port}"), sender="m@example.test")
+    assert (channel.push(notification(MAIL)).status, smtp.logins, len(smtp.mails)) == (status, logins, logins)
+
+
 def test_a_mail_goes_out_by_ses(aws):
     channel = mail.MailChannel(post=mail.by_ses(lambda: aws("ses")), sender="mns@example.test")
     assert channel.push(notification(MAIL)) == OK
@@ -155,8 +188,13 @@ def texts():
         ("smq-ep:dysms:1234567890123456:+4915112345678", None, [("+4915112345678", "code ${code}")]),
         (
             "smq-ep:dysms:1234567890123456:13800138000",
-            publication.SmsAttributes(numbers=("13900139000",)),
+            publication.SmsAttributes(instead=("13900139000",)),
             [("+8613900139000", "code ${code}")],
+        ),
+        (
+            "sms:directsms:13800138000",
+            publication.SmsAttributes(numbers=("13900139000",), parameters=(("code", "42"),)),
+            [("+8613800138000", "code 42")],
         ),
     ],
 )
@@ -168,6 +206,29 @@ def test_a_short_message_goes_to_each_phone(aws, to, attributes, expected):
 def test_a_short_message_to_nobody_is_a_failure(aws):
     outcome = sms.SmsChannel(client=lambda: aws("sns")).push(notification("sms:directsms:anonymous"))
     assert (outcome.status, texts()) == ("InvalidHost", [])
+
+
+class Picky:
+    """A client of SNS that refuses one phone or device."""
+
+    def __init__(self, inner, refused):
+        self._inner, self._refused = inner, refused
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def publish(self, **arguments):
+        if self._refused in arguments.values():
+            raise exceptions.ClientError({"Error": {"Code": "InvalidParameter", "Message": "no"}}, "Publish")
+        return self._inner.publish(**arguments)
+
+
+def test_a_phone_that_is_refused_is_a_failure_but_does_not_cut_off_those_behind_it(aws):
+    attributes = publication.SmsAttributes(numbers=("13800138000", "13900139000"))
+    channel = sms.SmsChannel(client=lambda: Picky(aws("sns"), "+8613800138000"))
+    outcome = channel.push(notification("sms:directsms:anonymous", sms=attributes))
+    assert (outcome.status, "InvalidParameter" in outcome.detail) == ("UnknownError", True)
+    assert texts() == [("+8613900139000", "hello")]
 
 
 @pytest.fixture
@@ -204,6 +265,13 @@ def test_a_mobile_push_reaches_the_devices_it_is_meant_for(aws, devices, attribu
         if backend("sns").platform_endpoints[arn].messages
     }
     assert messages == {token: ["hello"] for token in reached}
+
+
+def test_a_device_that_is_refused_is_a_failure_but_does_not_cut_off_those_behind_it(aws, devices):
+    channel = mobile.MobileChannel(client=lambda: Picky(aws("sns"), devices["24680", "t1"]))
+    outcome = channel.push(notification("push:24680"))
+    assert (outcome.status, "InvalidParameter" in outcome.detail) == ("UnknownError", True)
+    assert len(backend("sns").platform_endpoints[devices["24680", "t2"]].messages) == 1
 
 
 def test_an_app_that_nobody_knows_is_a_failure(aws, devices):

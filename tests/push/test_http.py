@@ -272,6 +272,35 @@ def test_a_tls_handshake_that_does_not_come_ends_in_time():
         assert outcome.status == "ConnectTimeout"
 
 
+def test_a_handshake_has_only_the_time_that_the_connection_has_left(monkeypatch):
+    connect = http._Socket.connect
+
+    def slowly(self, address):
+        time.sleep(0.8)
+        connect(self, address)
+
+    monkeypatch.setattr(http._Socket, "connect", slowly, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        assert push(f"https://127.0.0.1:{silent.getsockname()[1]}/", seconds=1).status == "ConnectTimeout"
+        assert time.monotonic() - started < 1.6
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_each_write_has_only_the_time_that_is_left(tmp_path, scheme):
+    context, ca_file = certificate(tmp_path, "127.0.0.1")
+    with servers.web(answer("200 OK"), context if scheme == "https" else None) as server:
+        channel = make(ca_file=ca_file)
+        to = notification(f"{scheme}://127.0.0.1:{server.port}/").subscription.attributes.target
+        made = channel._connect(to, socket.AF_INET, ("127.0.0.1", server.port), SystemClock().now() + 5_000)
+        made.remaining = iter([0.3, None]).__next__
+        made.sendall(b"POST / HTTP/1.1\r\n")
+        assert made.gettimeout() == 0.3
+        with pytest.raises(TimeoutError):
+            made.sendall(b"\r\n")
+        made.close()
+
+
 def test_many_pushes_at_once_share_nothing_but_the_channel():
     with servers.web(answer("200 OK", b"thanks")) as server:
         channel = make()

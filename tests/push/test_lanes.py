@@ -112,3 +112,42 @@ def test_slow_lanes_leave_the_good_ones_their_threads():
     gate.set()
     assert made.wait(5)
     made.close()
+
+
+def test_when_lanes_close_what_waits_is_dropped_and_what_is_under_way_comes_to_its_end():
+    made = lanes.Lanes(clock=SystemClock(), workers=1)
+    gate, begun, done = threading.Event(), threading.Event(), []
+    made.submit("a", lambda: begun.set() or gate.wait(5) or done.append("a"))
+    made.submit("a", lambda: done.append("behind it"))
+    made.submit("b", lambda: done.append("without a thread"))
+    assert begun.wait(5)
+    assert not made.close(0.01)
+    assert not made.submit("c", lambda: done.append("too late"))
+    gate.set()
+    assert made.close(5)
+    assert made.wait(0)
+    assert done == []
+
+
+def test_closed_lanes_are_at_rest_when_what_was_under_way_has_ended():
+    made = lanes.Lanes(clock=SystemClock(), workers=4)
+    gate, begun, done = threading.Event(), threading.Event(), []
+    made.submit("a", lambda: begun.set() or (gate.wait(5) and done.append("a")))
+    assert begun.wait(5)
+    threading.Timer(0.05, gate.set).start()
+    assert made.close()
+    assert done == ["a"]
+
+
+def test_only_so_many_lanes_are_remembered_to_have_been_slow(monkeypatch):
+    monkeypatch.setattr(limits, "PUSH_SLOW_LANES", 2)
+    clock = Timer()
+    made = lanes.Lanes(clock=clock, workers=4)
+    for name in ("a", "b", "c", "b", "d"):
+        made.submit(name, lambda: clock.sleep(5))
+        assert made.wait(5)
+    assert set(made._lanes) == {"b", "d"}
+    made.submit("b", lambda: None)
+    assert made.wait(5)
+    assert set(made._lanes) == {"d"} == set(made._resting)
+    made.close()

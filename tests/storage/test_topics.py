@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.model import delivery, message, publication, retry, subscription, topic
+from chalicelib.model import delivery, limits, message, publication, retry, subscription, topic
 from chalicelib.storage import deliveries, publications, topics
 from infra.embedded.engine import EmbeddedEngine
 from tests.conftest import NOW
@@ -174,6 +174,43 @@ def test_what_is_due_comes_earliest_first_and_says_when_the_next_is(stores):
     assert len(few.deliveries) >= 2
     assert few.next_due <= NOW + 1_950
     assert stores.deliveries.due(NOW - 1, limit=2).next_due == NOW
+
+
+def test_what_is_in_hand_is_passed_over_however_much_it_is(stores):
+    for number in range(30):
+        stores.deliveries.put(make_delivery(number << 16, due_at=NOW + number))
+    last = [make_delivery(number << 16, due_at=NOW + number) for number in range(28, 30)]
+    keys = {("id-of-sub", make_delivery(number << 16).message_id) for number in range(28)}
+    due = stores.deliveries.due(NOW + 100, limit=2, besides=frozenset(keys))
+    assert (due.deliveries, due.next_due) == (tuple(last), None)
+
+
+def test_there_is_an_end_to_passing_over_and_the_rest_is_said_to_be_due(stores, monkeypatch):
+    monkeypatch.setattr(limits, "DUE_PAGES", 2)
+    made = [make_delivery(number << 18, due_at=NOW) for number in range(9)]  # all in one shard of the index
+    for item in made:
+        stores.deliveries.put(item)
+    keys = frozenset(("id-of-sub", item.message_id) for item in made[:8])
+    stores.recorder.reset()
+    due = stores.deliveries.due(NOW, limit=1, besides=keys)
+    assert (due.deliveries, due.next_due) == ((), NOW)
+    assert stores.recorder.rounds == 2 + 3
+
+
+def test_a_delivery_and_its_publication_are_kept_until_their_end_was_noticed(stores):
+    pending, what = make_delivery(), make_publication()
+    stores.deliveries.put(pending)
+    stores.publications.put(what)
+    for table, expires_at in (("deliveries", pending.expires_at), ("publications", what.expires_at)):
+        [record] = records(stores, table)
+        assert int(record["dynamodb"]["NewImage"]["ttl"]["N"]) == expires_at // 1000 + 3_600
+
+
+def test_the_counts_of_a_deleted_topic_are_kept_until_its_publications_are_gone(stores):
+    stores.tallies.retire("t1#0", now=NOW)
+    found = stores.engine.get_item(TableName=stores.prefix + "tallies", Key={"pk": {"S": "t1#0"}})["Item"]
+    gone = make_publication().expires_at // 1000 + 3_600
+    assert int(found["ttl"]["N"]) >= gone + limits.TTL_SLACK_SECONDS
 
 
 def test_the_newest_deliveries_of_a_subscription_are_those_that_are_read(stores):

@@ -205,3 +205,20 @@ def test_each_format_has_its_content_type_and_the_digest_and_length_of_what_is_s
 def test_what_the_body_tells_is_not_told_in_headers(content_format):
     names = {name for name in push(make(content_format)).headers if name.startswith("x-mns-")}
     assert names == {"x-mns-request-id", "x-mns-signing-cert-url", "x-mns-version"}
+
+
+@pytest.mark.parametrize(("tag", "sent"), [(" important ", "important"), ("a b", "a b"), ("  ", None)])
+def test_a_tag_is_sent_and_signed_as_receivers_read_it_without_the_blanks_around_it(tag, sent):
+    signed = []
+    of = make(tag=tag)
+    made = notifications.push(
+        of,
+        of.subscription.attributes.target,
+        request_id="0" * 24,
+        now=0,
+        certificate_url="",
+        sign=lambda text: signed.append(text.decode()) or b"",
+    )
+    assert made.headers.get("x-mns-message-tag") == sent
+    lines = [line for line in signed[0].splitlines() if line.startswith("x-mns-message-tag:")]
+    assert lines == ([f"x-mns-message-tag:{sent}"] if sent else [])

@@ -234,7 +234,7 @@ def test_several_contents_go_each_to_its_receiver():
 
 def test_the_new_sms_attributes_name_the_phone():
     assert parse_attributes(DYSMS={"PhoneNumber": 13800138000}).sms == publication.SmsAttributes(
-        numbers=("13800138000",)
+        instead=("13800138000",)
     )
 
 
@@ -243,6 +243,33 @@ def test_push_attributes_name_devices():
     assert parse_attributes(Push=given).push == publication.PushAttributes(
         target="DEVICE", values=("t1", "t2"), title="News"
     )
+
+
+MANY = [f"13800138{number:03}" for number in range(101)]
+
+
+@pytest.mark.parametrize(
+    ("child", "element", "receivers"),
+    [
+        ("DirectSMS", "Receiver", ",".join),
+        ("DYSMS", "PhoneNumber", ",".join),
+        ("Push", "TargetValue", ",".join),
+        ("DirectSMS", "SmsParams", lambda numbers: {number: {} for number in numbers}),
+    ],
+)
+def test_a_message_names_a_hundred_receivers_at_most(child, element, receivers):
+    kind = {"Type": "multiContent"} if element == "SmsParams" else {}
+    parse_attributes(**{child: kind | {element: receivers(MANY[:100])}})
+    with pytest.raises(errors.InvalidArgument, match=f"{element} has 101 receivers, but 100 is most"):
+        parse_attributes(**{child: kind | {element: receivers(MANY)}})
+
+
+def test_the_attributes_of_a_message_have_64_kilobytes_together_at_most():
+    frame = len(json.dumps({"Subject": ""}))
+    half = {"Subject": "x" * (32_768 - frame)}
+    parse_attributes(DM=half, DirectMail=half)
+    with pytest.raises(errors.InvalidArgument, match="MessageAttributes have 65537 bytes, but 65536 is most"):
+        parse_attributes(DM=half, DirectMail={"Subject": half["Subject"] + "x"})
 
 
 def test_attributes_of_channels_that_are_no_more_are_ignored():
