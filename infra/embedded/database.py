@@ -337,4 +337,7 @@ def _check_header(path: pathlib.Path) -> None:
 
 def _companion(path: pathlib.Path, suffix: str) -> bool:
     companion = path.with_name(path.name + suffix)
-    return companion.exists() and companion.stat().st_size > 0
+    try:
+        return companion.stat().st_size > 0
+    except FileNotFoundError:  # or gone this very moment, by another process
+        return False

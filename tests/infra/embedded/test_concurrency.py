@@ -382,18 +382,6 @@ def test_what_is_read_in_a_batch_that_writes_alone_does_not_change_before_it_is_
     assert engines[0].get_item(TableName="things", Key=KEY)["Item"]["n"] == {"N": "100"}
 
 
-def test_a_batch_that_an_exception_ends_leaves_nothing(open_engine, requests_for_tables):
-    engine = open_engine()
-    engine.create_table(**requests_for_tables["things"]())
-    with pytest.raises(ZeroDivisionError), engine.batch():  # noqa: PT012  # the batch is what it is about
-        engine.put_item(TableName="things", Item=KEY)
-        _ = 1 / 0
-    assert "Item" not in engine.get_item(TableName="things", Key=KEY)
-    with engine.batch():
-        engine.put_item(TableName="things", Item=KEY)
-    assert "Item" in engine.get_item(TableName="things", Key=KEY)
-
-
 def test_two_engines_in_one_thread_do_not_wait_for_ever(open_engine, requests_for_tables, refusal):
     one, two = open_engine(), open_engine()
     one.create_table(**requests_for_tables["things"]())

@@ -191,7 +191,9 @@ def test_a_batch_within_a_batch_is_a_mistake(things):
         pass
 
 
-def test_an_exception_of_the_caller_does_not_undo_what_a_batch_has_done(things):
+def test_an_exception_of_the_caller_undoes_what_a_batch_has_done_and_the_next_one_is_whole(things):
+    woken = []
+    things.subscribe(woken.append)
 
     def put_and_fail():
         with things.batch():
@@ -200,5 +202,7 @@ def test_an_exception_of_the_caller_does_not_undo_what_a_batch_has_done(things):
 
     with pytest.raises(ZeroDivisionError):
         put_and_fail()
-    things.put_item(TableName="things", Item=key(2))
-    assert stored(things) == ["1", "2"]
+    assert (stored(things), woken) == ([], [])
+    with things.batch():
+        things.put_item(TableName="things", Item=key(2))
+    assert stored(things) == ["2"]
