@@ -40,7 +40,12 @@ class Serving:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made = asyncio.ensure_future(self._loop.connect_accepted_socket(self._connection, accepted))
         self._arriving.add(made)
-        made.add_done_callback(self._arriving.discard)
+        made.add_done_callback(self._arrived)
+
+    def _arrived(self, made: "asyncio.Future[Any]") -> None:
+        self._arriving.discard(made)
+        if not made.cancelled():
+            made.exception()  # a client that has gone again is no news
 
     async def finish(self, hurry: Callable[[], bool]) -> None:
         """Let what is in hand come to its end, in `GRACE_SECONDS` and while nobody says hurry; then hang up."""
