@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chalicelib.broker import cache, ports
+from chalicelib.broker import named, ports
 from chalicelib.model import account, errors, limits, queue
 
 
@@ -15,7 +15,7 @@ class Listing:
     counts: Mapping[str, queue.Counts]  # by queue id
 
 
-class Queues:
+class Queues(named.Named[queue.Queue, queue.QueueChange]):
     """Create, change, look up, list and delete queues."""
 
     def __init__(
@@ -38,24 +38,18 @@ class Queues:
             shards: of new queues.
             settle: brings the counts up to date, where that can be had at once.
         """
+        super().__init__(
+            store=store,
+            clock=clock,
+            is_name=queue.is_name,
+            missing=errors.QueueNotExist,
+            taken=errors.QueueAlreadyExist,
+        )
         self._store = store
         self._tallies = tallies
-        self._clock = clock
         self._ids = ids
         self._shards = shards
         self._settle = settle
-        self._known: cache.Cache[tuple[account.Namespace, str], queue.Queue] = cache.Cache(clock)
-
-    def find(self, namespace: account.Namespace, name: str) -> queue.Queue:
-        """The queue, its attributes at most `limits.CACHE_SECONDS` old.
-
-        Raises:
-            errors.QueueNotExist: there is no such queue.
-        """
-        found = self._known.get((namespace, name), lambda: self._stored(namespace, name))
-        if found is None:
-            raise errors.QueueNotExist
-        return found
 
     def create(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> tuple[queue.Queue, bool]:
         """Create a queue with the attributes named and the defaults for the others; say whether it is new.
@@ -67,28 +61,23 @@ class Queues:
         """
         attributes = queue.QueueAttributes().evolve(change)
         queue.check_name(name)
-        existing = self._store.get(namespace, name)
-        if existing is None:
-            if self._store.count(namespace) >= limits.QUEUES_PER_ACCOUNT:
-                raise errors.QueueNumExceededLimit(
-                    f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
-                )
-            now = self._clock.now()
-            new = queue.Queue(
+        return self._create(
+            namespace,
+            name,
+            attributes,
+            most=limits.QUEUES_PER_ACCOUNT,
+            full=lambda: errors.QueueNumExceededLimit(
+                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
+            ),
+            make=lambda now: queue.Queue(
                 name=name,
                 queue_id=self._ids.queue_id(),
                 shards=self._shards,
                 attributes=attributes,
                 created_at=now,
                 modified_at=now,
-            )
-            existing = self._store.create(namespace, new)
-            if existing is None:
-                self._known.keep((namespace, name), new)
-                return new, True
-        if existing.attributes != attributes:
-            raise errors.QueueAlreadyExist
-        return existing, False
+            ),
+        )
 
     def set_attributes(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
         """Change the attributes named; messages already stored keep the delay and retention they came with.
@@ -98,11 +87,7 @@ class Queues:
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         queue.QueueAttributes().evolve(change)
-        changed = self._store.change(namespace, name, change, self._clock.now()) if queue.is_name(name) else None
-        if changed is None:
-            self._known.forget((namespace, name))
-            raise errors.QueueNotExist
-        self._known.keep((namespace, name), changed)
+        self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[queue.Queue, queue.Counts]:
         """The queue as it is now, and how many messages it holds.
@@ -110,16 +95,8 @@ class Queues:
         Raises:
             errors.QueueNotExist: there is no such queue.
         """
-        found = self._stored(namespace, name)
-        if found is None:
-            raise errors.QueueNotExist
+        found = self.get(namespace, name)
         return found, self._counts([found])[found.queue_id]
-
-    def delete(self, namespace: account.Namespace, name: str) -> None:
-        """Delete a queue with all its messages; deleting none is no error."""
-        if queue.is_name(name):
-            self._store.delete(namespace, name)
-        self._known.forget((namespace, name))
 
     def list(
         self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int, with_counts: bool
@@ -127,14 +104,6 @@ class Queues:
         """One page of the queues, ascending by name."""
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
-
-    def forget(self) -> None:
-        """Load everything anew the next time it is asked for."""
-        self._known.clear()
-
-    def _stored(self, namespace: account.Namespace, name: str) -> queue.Queue | None:
-        """The queue as it is now; the store is not asked for names that no queue can have."""
-        return self._store.get(namespace, name) if queue.is_name(name) else None
 
     def _counts(self, queues: Sequence[queue.Queue]) -> dict[str, queue.Counts]:
         self._settle()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chalicelib.broker import cache, ports
+from chalicelib.broker import named, ports
 from chalicelib.model import account, errors, limits, queue, topic
 
 
@@ -15,7 +15,7 @@ class Listing:
     counts: Mapping[str, int]  # messages held, by topic id
 
 
-class Topics:
+class Topics(named.Named[topic.Topic, topic.TopicChange]):
     """Create, change, look up, list and delete topics."""
 
     def __init__(
@@ -38,35 +38,18 @@ class Topics:
             shards: of new topics.
             settle: brings the counts up to date, where that can be had at once.
         """
+        super().__init__(
+            store=store,
+            clock=clock,
+            is_name=topic.is_name,
+            missing=errors.TopicNotExist,
+            taken=errors.TopicAlreadyExist,
+        )
         self._store = store
         self._tallies = tallies
-        self._clock = clock
         self._ids = ids
         self._shards = shards
         self._settle = settle
-        self._known: cache.Cache[tuple[account.Namespace, str], topic.Topic] = cache.Cache(clock)
-
-    def find(self, namespace: account.Namespace, name: str) -> topic.Topic:
-        """The topic, its attributes at most `limits.CACHE_SECONDS` old.
-
-        Raises:
-            errors.TopicNotExist: there is no such topic.
-        """
-        found = self._known.get((namespace, name), lambda: self._stored(namespace, name))
-        if found is None:
-            raise errors.TopicNotExist
-        return found
-
-    def get(self, namespace: account.Namespace, name: str) -> topic.Topic:
-        """The topic as it is now.
-
-        Raises:
-            errors.TopicNotExist: there is no such topic.
-        """
-        found = self._stored(namespace, name)
-        if found is None:
-            raise errors.TopicNotExist
-        return found
 
     def create(self, namespace: account.Namespace, name: str, change: topic.TopicChange) -> tuple[topic.Topic, bool]:
         """Create a topic with the attributes named and the defaults for the others; say whether it is new.
@@ -78,28 +61,23 @@ class Topics:
         """
         attributes = topic.TopicAttributes().evolve(change)
         topic.check_name(name)
-        existing = self._store.get(namespace, name)
-        if existing is None:
-            if self._store.count(namespace) >= limits.TOPICS_PER_ACCOUNT:
-                raise errors.TopicNumExceededLimit(
-                    f"The account has {limits.TOPICS_PER_ACCOUNT} topics in {namespace.region}, the most it may have."
-                )
-            now = self._clock.now()
-            new = topic.Topic(
+        return self._create(
+            namespace,
+            name,
+            attributes,
+            most=limits.TOPICS_PER_ACCOUNT,
+            full=lambda: errors.TopicNumExceededLimit(
+                f"The account has {limits.TOPICS_PER_ACCOUNT} topics in {namespace.region}, the most it may have."
+            ),
+            make=lambda now: topic.Topic(
                 name=name,
                 topic_id=self._ids.queue_id(),
                 shards=self._shards,
                 attributes=attributes,
                 created_at=now,
                 modified_at=now,
-            )
-            existing = self._store.create(namespace, new)
-            if existing is None:
-                self._known.keep((namespace, name), new)
-                return new, True
-        if existing.attributes != attributes:
-            raise errors.TopicAlreadyExist
-        return existing, False
+            ),
+        )
 
     def set_attributes(self, namespace: account.Namespace, name: str, change: topic.TopicChange) -> None:
         """Change the attributes named.
@@ -109,11 +87,7 @@ class Topics:
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         topic.TopicAttributes().evolve(change)
-        changed = self._store.change(namespace, name, change, self._clock.now()) if topic.is_name(name) else None
-        if changed is None:
-            self._known.forget((namespace, name))
-            raise errors.TopicNotExist
-        self._known.keep((namespace, name), changed)
+        self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[topic.Topic, int]:
         """The topic as it is now, and how many messages it holds.
@@ -124,26 +98,12 @@ class Topics:
         found = self.get(namespace, name)
         return found, self._counts([found])[found.topic_id]
 
-    def delete(self, namespace: account.Namespace, name: str) -> None:
-        """Delete a topic with all its subscriptions; deleting none is no error."""
-        if topic.is_name(name):
-            self._store.delete(namespace, name)
-        self._known.forget((namespace, name))
-
     def list(
         self, namespace: account.Namespace, *, prefix: str, after: str | None, limit: int, with_counts: bool
     ) -> Listing:
         """One page of the topics, ascending by name."""
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.topics) if with_counts else {})
-
-    def forget(self) -> None:
-        """Load everything anew the next time it is asked for."""
-        self._known.clear()
-
-    def _stored(self, namespace: account.Namespace, name: str) -> topic.Topic | None:
-        """The topic as it is now; the store is not asked for names that no topic can have."""
-        return self._store.get(namespace, name) if topic.is_name(name) else None
 
     def _counts(self, topics: Sequence[topic.Topic]) -> dict[str, int]:
         self._settle()
