@@ -75,7 +75,7 @@ def _rates(found: results.Results, axes: Any) -> bool:
 
 def _backlog(found: results.Results, axes: Any) -> bool:
     """Each operation's rate over the size, relative to the smallest, with the band it should stay in."""
-    sizes = _sizes(found, report.OURS)
+    sizes = report.backlogs(found, report.OURS)
     if len(sizes) < 2:  # noqa: PLR2004  # one point makes no line
         return False
     axes.axhspan(0.85, 1.15, color="#e5e7eb", label="within 15 %")
@@ -93,9 +93,11 @@ def _backlog(found: results.Results, axes: Any) -> bool:
 
 def _memory(found: results.Results, axes: Any) -> bool:
     """Resident memory over the size."""
-    subjects = [subject for subject in found.subjects if _sizes(found, subject)]
+    subjects = [subject for subject in found.subjects if report.backlogs(found, subject)]
+    if not subjects:
+        return False
     for index, subject in enumerate(subjects):
-        sizes = _sizes(found, subject)
+        sizes = report.backlogs(found, subject)
         used = [max(found.values(backlog.case(size), subject, backlog.MEMORY)) for size in sizes]
         axes.plot(sizes, used, marker="o", label=report.name(subject), color=_COLOURS[index % len(_COLOURS)])
     axes.set_xscale("log")
@@ -103,7 +105,7 @@ def _memory(found: results.Results, axes: Any) -> bool:
     axes.set_xlabel("messages in the queue")
     axes.set_ylabel("MB resident")
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return bool(subjects)
+    return True
 
 
 def _broken(label: str) -> str:
@@ -111,9 +113,3 @@ def _broken(label: str) -> str:
     for words in ("one by one", "in batches", "8 producers", "+ 8 consumers"):
         label = label.replace(f" {words}", f"\n{words}")
     return label.replace(", ", ",\n")
-
-
-def _sizes(found: results.Results, subject: str) -> list[int]:
-    return sorted(
-        int(case.removeprefix("backlog-")) for case in found.cases("backlog-") if subject in found.measured(case)
-    )

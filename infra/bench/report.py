@@ -136,7 +136,7 @@ def _targets(found: results.Results) -> list[str]:
 
 def _other_targets(found: results.Results) -> Iterator[list[str]]:
     """The targets that are no ratio."""
-    sizes = _sizes(found, OURS)
+    sizes = backlogs(found, OURS)
     if len(sizes) > 1:
         falls = [figures.fall(_by_size(found, OURS, phase, sizes)) for phase in jobs.PHASES]
         worst = max((value for value in falls if not math.isnan(value)), default=math.nan)
@@ -228,7 +228,8 @@ def _spread(found: results.Results, case: str, subject: str) -> str:
 # --- Backlogs --------------------------------------------------------------------------------------------------------
 
 
-def _sizes(found: results.Results, subject: str) -> list[int]:
+def backlogs(found: results.Results, subject: str) -> list[int]:
+    """The backlogs that a subject was measured with, rising."""
     return sorted(
         int(case.removeprefix("backlog-")) for case in found.cases("backlog-") if subject in found.measured(case)
     )
@@ -244,10 +245,10 @@ def _memory(found: results.Results, subject: str, size: int) -> float:
 
 
 def _backlogs(found: results.Results) -> list[str]:
-    subjects = [subject for subject in found.subjects if _sizes(found, subject)]
+    subjects = [subject for subject in found.subjects if backlogs(found, subject)]
     blocks = []
     for subject in subjects:
-        sizes = _sizes(found, subject)
+        sizes = backlogs(found, subject)
         rows = []
         for phase in jobs.PHASES:
             measured = _by_size(found, subject, phase, sizes)
@@ -256,7 +257,7 @@ def _backlogs(found: results.Results) -> list[str]:
         head = [f"{name(subject)}, requests/s", *(figures.count(size) for size in sizes), "largest change"]
         blocks.append(tables.table(head, rows))
     if subjects:
-        every = sorted({size for subject in subjects for size in _sizes(found, subject)})
+        every = sorted({size for subject in subjects for size in backlogs(found, subject)})
         rows = [
             [
                 name(subject),

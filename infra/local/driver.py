@@ -83,12 +83,9 @@ class Driver:
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
         self._pushed = pushed_from(prefix)
-        self._upkeep_runner = run("openmns-messages", self._upkeep, self._pause)
+        upkeep = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
-            **{
-                prefix + table.name: self._upkeep_runner
-                for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)
-            },
+            **{prefix + table.name: upkeep for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)},
             prefix + schema.RESOURCES.name: run("openmns-resources", self._purge, self._purge_pause),
         }
 
