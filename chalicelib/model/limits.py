@@ -102,6 +102,7 @@ CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key
 LONG_POLL_FIRST_LOOK_SECONDS = 0.05  # a waiting Lambda looks again after this long ...
 LONG_POLL_LAST_LOOK_SECONDS = 1.0  # ... growing to this long
 LONG_POLL_GROWTH = 1.5
+LONG_POLL_MARGIN_SECONDS = 3  # before a function's time-out: for the last look and the answer's way
 
 # Background work (R).
 RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
