@@ -104,6 +104,10 @@ LONG_POLL_LAST_LOOK_SECONDS = 1.0  # ... growing to this long
 LONG_POLL_GROWTH = 1.5
 LONG_POLL_MARGIN_SECONDS = 3  # before a function's time-out: for the last look and the answer's way
 
+# Calls of DynamoDB (R): what takes longer has been lost, and is tried again while the caller still waits.
+ENGINE_SECONDS = 3
+ENGINE_ATTEMPTS = 3
+
 # Background work (R).
 RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
 RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute

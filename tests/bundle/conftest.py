@@ -1,0 +1,121 @@
+"""The packaged zip, run as Lambda runs it, behind each kind of front."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from infra.bench import lambdas
+from tests import live
+from tests.bundle import deployment, fronts
+from tests.sdk import clients
+
+if not os.environ.get("CI"):
+    pytest.importorskip("mns")
+    pytest.importorskip("awslambdaric")
+
+DOORS = ("REST API", "HTTP API", "function URL")
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory):
+    return lambdas.package(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def deployed(package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
+    """Everything, running; at the end no function may have logged a warning or an error, and no trigger failed."""
+    folder = tmp_path_factory.mktemp("deployment")
+    sandbox = lambdas.Sandbox.make(folder, package)
+    with deployment.engine_server(folder) as url:
+        tables = deployment.Tables(url)
+        handlers = lambdas.handlers(package.with_name("sam.json"))
+        made = deployment.Deployment(sandbox, handlers, tables, url, folder)
+        try:
+            made.set_up()
+            yield made
+        finally:
+            made.close()
+            tables.close()
+        assert (made.log.read_text(), made.errors) == ("", [])
+
+
+class Server:
+    """A front and what it is called by; what the suites of `tests.sdk` ask of a server."""
+
+    def __init__(self, respond: fronts.Respond) -> None:
+        self._front = fronts.Front(respond)
+        self.endpoint = self._front.endpoint
+        self.host = self.endpoint.removeprefix("http://")
+        self.close = self._front.close
+
+    def connect(self) -> live.Connection:
+        return live.Connection(self._front.address)
+
+    def ask(self, method: str, target: str, **arguments: object) -> live.Reply:
+        with self.connect() as connection:
+            return connection.ask(method, target, **arguments)
+
+
+@pytest.fixture(scope="session")
+def servers(deployed: deployment.Deployment) -> Iterator[dict[str, Server]]:
+    rest = deployed.function("APIHandler")
+    direct = deployed.function("direct", handler="chalicelib.api.direct.handler")
+    made = {
+        "REST API": Server(fronts.rest(rest)),
+        "HTTP API": Server(fronts.http_api(direct)),
+        "function URL": Server(fronts.function_url(direct)),
+    }
+    yield made
+    for server in made.values():
+        server.close()
+
+
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def server(servers: dict[str, Server], door: str) -> Server:
+    return servers[door]
+
+
+class SettledClient(clients.PythonClient):
+    """Counts are a second behind on AWS; here they are waited for."""
+
+    settle: Callable[[], None]
+
+    def get_attributes(self, name: str) -> dict[str, int | bool | str]:
+        self.settle()
+        return super().get_attributes(name)
+
+
+@pytest.fixture
+def connect(server: Server, deployed: deployment.Deployment) -> Iterator[Callable[..., clients.PythonClient]]:
+    made: list[SettledClient] = []
+
+    def make(key: live.Key = live.OWNER) -> SettledClient:
+        made.append(SettledClient(server.endpoint, key))
+        made[-1].settle = deployed.settle
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(connect: Callable[..., clients.PythonClient]) -> clients.PythonClient:
+    return connect()
+
+
+@pytest.fixture
+def name() -> str:
+    return live.unique()
+
+
+@pytest.fixture
+def queue(client: clients.PythonClient, name: str) -> str:
+    client.create_queue(name)
+    return name
