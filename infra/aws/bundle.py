@@ -6,15 +6,16 @@ package, which Chalice makes the function's runtime as well; another one would p
 """
 
 import importlib.util
-import py_compile
+import marshal
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _OURS = frozenset({"app.py", "chalicelib"})
 _COMPILED = _OURS | {"chalice"}  # what every start imports; Powertools only where there is something to log
+_UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: found by a hash of the source, which is not compared
+_WITHOUT_REFERENCES = 2  # the format of marshal; later ones depend on what else the process holds
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same package whenever it is made: what did not change is not deployed again
 
 
@@ -42,18 +43,10 @@ def _starts(name: PurePosixPath) -> bool:
 
 def _compile(sources: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Compiled modules by their names in the package; they hold whatever the time of the sources."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, compiled = Path(folder, "source.py"), Path(folder, "source.pyc")
-        for name, content in sources.items():
-            source.write_bytes(content)
-            py_compile.compile(
-                str(source),
-                cfile=str(compiled),
-                dfile=name,
-                doraise=True,
-                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-            )
-            yield importlib.util.cache_from_source(name), compiled.read_bytes()
+    for name, source in sources.items():
+        code = compile(source, name, "exec", dont_inherit=True)
+        header = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
+        yield importlib.util.cache_from_source(name), header + marshal.dumps(code, _WITHOUT_REFERENCES)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 It needs no account, only the name of a region; the same source makes the same files.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import shutil
 import tempfile
@@ -91,4 +93,5 @@ def _chalice_package(stage: str, region: str, folder: str) -> None:
     session = factory.create_botocore_session()
     session.set_config_variable("region", region)
     options = PackageOptions(TypedAWSClient(session=session))
-    chalice.create_app_packager(config, options, "cloudformation", "json").package_app(config, folder, stage)
+    with contextlib.redirect_stdout(io.StringIO()):
+        chalice.create_app_packager(config, options, "cloudformation", "json").package_app(config, folder, stage)

@@ -73,7 +73,7 @@ def build(sam: Json, *, stage: str, door: Door, policies: Mapping[str, Json]) ->
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": sam["Transform"],
         "Description": f"OpenMNS {chalicelib.__version__}, stage {stage}, door {door}",
-        "Parameters": _parameters(stage, has_domain=bool(domain)),
+        "Parameters": _parameters(stage, door, has_domain=bool(domain)),
         "Conditions": _conditions(has_domain=bool(domain)),
         "Resources": made,
         "Outputs": _outputs(door),
@@ -180,10 +180,8 @@ def _mapping(source: functions.Source) -> Json:
 def _surroundings(function: functions.Function, policy: Json) -> Json:
     """A function's log, and its role: what its policy grants, and what it needs to be run at all."""
     log = f"{function.logical_id}Log"
-    statements = [*policy["Statement"]]
-    statements.append(
-        _allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::Sub": f"${{{log}.Arn}}"}),
-    )
+    statements = [_resolved(statement) for statement in policy["Statement"]]
+    statements.append(_allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [log, "Arn"]}))
     if function.source is not None:
         stream = {"Fn::GetAtt": [table_id(function.source.table), "StreamArn"]}
         reads = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
@@ -225,6 +223,17 @@ def _surroundings(function: functions.Function, policy: Json) -> Json:
             },
         },
     }
+
+
+def _resolved(statement: Json) -> Json:
+    """A statement of a policy file, its short resources written out: `table/name`, `table/name/index/name`, `key`."""
+    kind, _, rest = statement["Resource"].partition("/")
+    name, _, index = rest.partition("/")
+    if kind == "table":
+        table = f"{name.capitalize()}Table"
+        arn = {"Fn::Sub": f"${{{table}.Arn}}/{index}"} if index else {"Fn::GetAtt": [table, "Arn"]}
+        return statement | {"Resource": arn}
+    return statement | {"Resource": SECRETS_KEY} if kind == "key" else statement
 
 
 def _allow(sid: str, actions: list[str], resource: Any) -> Json:
@@ -291,6 +300,7 @@ def _rest(made: Json, private: bool) -> tuple[Json, Json]:  # noqa: FBT001  # ca
     properties = made["RestAPI"]["Properties"]
     properties["Name"] = {"Ref": "AWS::StackName"}
     properties["GatewayResponses"] = _gateway_responses()
+    properties["MethodSettings"] = [{"ResourcePath": "/*", "HttpMethod": "*"} | _throttle()]
     if private:
         properties["EndpointConfiguration"] = {"Type": "PRIVATE", "VPCEndpointIds": {"Ref": "VpcEndpointIds"}}
         properties["DefinitionBody"]["x-amazon-apigateway-policy"] = _from_endpoints_only()
@@ -344,7 +354,12 @@ def _http(made: Json, private: bool) -> tuple[Json, Json]:  # noqa: ARG001, FBT0
         },
         "HttpStage": {
             "Type": "AWS::ApiGatewayV2::Stage",
-            "Properties": {"ApiId": api, "StageName": "$default", "AutoDeploy": True},
+            "Properties": {
+                "ApiId": api,
+                "StageName": "$default",
+                "AutoDeploy": True,
+                "DefaultRouteSettings": _throttle(),
+            },
         },
         "HttpPermission": {
             "Type": "AWS::Lambda::Permission",
@@ -406,6 +421,11 @@ _ENDPOINTS: dict[Door, Json] = {
 
 def _drop_rest(made: Json) -> None:
     del made["RestAPI"], made["APIHandlerInvokePermission"]
+
+
+def _throttle() -> Json:
+    """What the whole deployment takes, whatever single clients do."""
+    return {"ThrottlingRateLimit": {"Ref": "RequestRate"}, "ThrottlingBurstLimit": {"Ref": "RequestBurst"}}
 
 
 def _record() -> Json:
@@ -539,9 +559,7 @@ def _alarm(  # noqa: PLR0913  # what an alarm consists of
                 "Metric": {
                     "Namespace": namespace,
                     "MetricName": metric,
-                    "Dimensions": [
-                        {"Name": dimension, "Value": {"Ref": value} if isinstance(value, str) else value}
-                    ],
+                    "Dimensions": [{"Name": dimension, "Value": {"Ref": value} if isinstance(value, str) else value}],
                 },
                 "Period": _ALARM_SECONDS,
                 "Stat": stat,
@@ -570,7 +588,7 @@ def _alarm(  # noqa: PLR0913  # what an alarm consists of
 # --- What can be chosen, and what is told ----------------------------------------------------------------------------
 
 
-def _parameters(stage: str, *, has_domain: bool) -> Json:
+def _parameters(stage: str, door: Door, *, has_domain: bool) -> Json:
     shards = {"Type": "Number", "Default": 1, "MinValue": 1, "MaxValue": limits.QUEUE_SHARDS.high}
     found: Json = {
         "CodeBucket": _text("Bucket that holds the functions' code; `make deploy` fills this in.", None),
@@ -603,6 +621,9 @@ def _parameters(stage: str, *, has_domain: bool) -> Json:
             "Type": "List<String>",
             "Description": "VPC endpoints for execute-api from which the API may be reached.",
         }
+    if door is not Door.URL:
+        found["RequestRate"] = {"Type": "Number", "Default": 10_000, "Description": "Requests a second, of all clients."}
+        found["RequestBurst"] = {"Type": "Number", "Default": 5_000, "Description": "Requests at once, of all clients."}
     if has_domain:
         found["DomainName"] = _text("Own domain, such as *.mns.eu-central-1.example.com for the host shape of MNS.")
         found["CertificateArn"] = _text("Its certificate in ACM, in this region.")
