@@ -21,8 +21,8 @@ class Source:
     """A table's stream, and how it is handed to a function.
 
     It begins at the oldest record there is, so that none is missed between the making of the table and that of the
-    mapping. A batch that fails comes again, in halves; what has failed too often, or has become too old, is named in the
-    queue of dead records, and can still be read from the stream until it is a day old.
+    mapping. A batch that fails comes again, in halves; what has failed too often, or has become too old, is named in
+    the queue of dead records, and can still be read from the stream until it is a day old.
     """
 
     table: schema.Table

@@ -1,8 +1,9 @@
 """The stack as data: what `chalice package` makes of the app, with all that Chalice does not know around it.
 
-Chalice says which functions there are and how the gateway's paths lead to them; the tables come from `storage/schema.py`,
-the functions' settings from `infra/aws/functions.py`, their policies from `.chalice/policy-*.json`. AWS's own translator
-makes plain CloudFormation of the whole, so that what is deployed is what can be read, checked and tested here.
+Chalice says which functions there are and how the gateway's paths lead to them; the tables come from
+`storage/schema.py`, the functions' settings from `infra/aws/functions.py`, their policies from `.chalice/policy-*.json`.
+AWS's own translator makes plain CloudFormation of the whole, so that what is deployed is what can be read, checked and
+tested here.
 """
 
 import copy
@@ -477,7 +478,7 @@ def _gateway_response(error: errors.MnsError, status: int | None) -> Json:
     body = rendered.body.decode()
     response: Json = {
         # Which one is taken depends on what the client accepts; they are all the same.
-        "ResponseTemplates": {kind: body for kind in ("application/json", "application/xml", "text/xml")},
+        "ResponseTemplates": dict.fromkeys(("application/json", "application/xml", "text/xml"), body),
         "ResponseParameters": {
             "Headers": {
                 "Content-Type": f"'{http.XML}'",
@@ -541,7 +542,7 @@ def _named(of: Any) -> list[tuple[str, Any]]:
     return [("FunctionName", function.logical_id) for function in of]
 
 
-def _alarm(  # noqa: PLR0913  # what an alarm consists of
+def _alarm(
     name: str,
     meaning: str,
     namespace: str,

@@ -163,7 +163,7 @@ def test_a_delivery_whose_stream_comes_after_the_retention_is_a_dead_letter_at_o
     ],
 )
 @pytest.mark.parametrize("by", ["deliver", "redeliver"])
-def test_mails_short_messages_and_mobile_pushes_go_out(
+def test_mails_short_messages_and_mobile_pushes_go_out(  # noqa: PLR0917  # fixtures, and three columns
     application, call, news, run, clock, sent, endpoint, attributes, kind, by
 ):
     sent.add_device("24680", "token", "user")
