@@ -1,7 +1,7 @@
 """The stack as data: what `chalice package` makes of the app, with all that Chalice does not know around it.
 
 Chalice says which functions there are and how the gateway's paths lead to them; the tables come from
-`storage/schema.py`, the functions' settings from `infra/aws/functions.py`, their policies from `.chalice/policy-*.json`.
+`storage/schema.py`, the functions' settings from `functions.py`, their policies from `.chalice/policy-*.json`.
 AWS's own translator makes plain CloudFormation of the whole, so that what is deployed is what can be read, checked and
 tested here.
 """

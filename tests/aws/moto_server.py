@@ -1,7 +1,7 @@
 """moto's server, mended where its CloudFormation does less for this stack than AWS's.
 
-Started by `python -m tests.aws.moto_server`, it prints its URL and serves until its standard input ends. What is mended is what a deployment cannot do without, and
-what the test then looks at; types that moto does not know are passed over, as moto does.
+Started by `python -m tests.aws.moto_server`, it prints its URL and serves until its standard input ends. What is mended
+is what a deployment cannot do without, and what the test looks at; types that moto does not know are passed over.
 """
 
 import sys
