@@ -5,6 +5,7 @@ else, so that a package missing from requirements.txt is missed here too. A `Fun
 Runtime API, starts a process when all are busy, and hands each process one event at a time.
 """
 
+import base64
 import contextlib
 import importlib.metadata
 import json
@@ -158,7 +159,7 @@ class Function:
             TimeoutError: its time is over.
         """
         seconds = self._seconds
-        invocation = _Invocation(event=json.dumps(event).encode(), deadline=time.time() + seconds)
+        invocation = _Invocation(event=json.dumps(event, default=_base64).encode(), deadline=time.time() + seconds)
         with self._lock:
             if self._broken is not None:
                 raise self._broken
@@ -244,6 +245,11 @@ class Function:
             "_HANDLER": self._handler,
             **self._variables,
         }
+
+
+def _base64(value: bytes) -> str:
+    """A binary attribute as it stands in an event."""
+    return base64.b64encode(value).decode()
 
 
 class _RuntimeApi(server.ThreadingHTTPServer):

@@ -23,10 +23,14 @@ def package(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def deployed(package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
+def sandbox(package, tmp_path_factory: pytest.TempPathFactory) -> lambdas.Sandbox:
+    return lambdas.Sandbox.make(tmp_path_factory.mktemp("sandbox"), package)
+
+
+@pytest.fixture(scope="session")
+def deployed(package, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
     """Everything, running; at the end no function may have logged a warning or an error, and no trigger failed."""
     folder = tmp_path_factory.mktemp("deployment")
-    sandbox = lambdas.Sandbox.make(folder, package)
     with deployment.engine_server(folder) as url:
         tables = deployment.Tables(url)
         handlers = lambdas.handlers(package.with_name("sam.json"))
@@ -66,8 +70,23 @@ def servers(deployed: deployment.Deployment) -> Iterator[dict[str, Server]]:
         "HTTP API": Server(fronts.http_api(direct)),
         "function URL": Server(fronts.function_url(direct)),
     }
+    deployed.announce(made["REST API"].endpoint)
     yield made
     for server in made.values():
+        server.close()
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[fronts.Respond], Server]]:
+    """Opens further fronts."""
+    made: list[Server] = []
+
+    def open_one(respond: fronts.Respond) -> Server:
+        made.append(Server(respond))
+        return made[-1]
+
+    yield open_one
+    for server in made:
         server.close()
 
 

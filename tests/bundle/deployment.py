@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 
 from chalicelib import bootstrap, clock, settings
-from chalicelib.model import account, certificate
+from chalicelib.model import account
 from chalicelib.storage import schema
 from infra.bench import lambdas
 from infra.local import engine as engines
@@ -95,8 +95,7 @@ class Deployment:
             made.verbs.identities.add_key(
                 account.AccessKey(access_key_id=key.access_key_id, secret=key.secret, account_id=key.account_id)
             )
-        self.certificate: certificate.Certificate = certificates.make()
-        made.verbs.identities.set_certificate(self.certificate)
+        made.verbs.identities.set_certificate(certificates.make())
         self._mappings = [
             stream.Stream(
                 engine=self.tables,
@@ -109,12 +108,20 @@ class Deployment:
         ]
         self._thread.start()
 
+    def announce(self, endpoint: str) -> None:
+        """Tell the functions that push where the certificate is; before they are needed."""
+        self._variables["OPENMNS_PUBLIC_URL"] = endpoint
+
     def function(self, name: str, **options: Any) -> lambdas.Function:
-        """A function, made when it is first asked for; `options` take the place of what it has in the template."""
+        """A function, made when it is first asked for; `options` are those of `lambdas.Function`, but `variables`
+        come on top of the deployment's."""
         with self._lock:
             if name not in self._functions:
-                options = {"handler": self._handlers.get(name), "variables": self._variables, **options}
-                self._functions[name] = lambdas.Function(name=name, sandbox=self._sandbox, log=self.log, **options)
+                variables = self._variables | options.pop("variables", {})
+                options = {"handler": self._handlers.get(name), "log": self.log, **options}
+                self._functions[name] = lambdas.Function(
+                    name=name, sandbox=self._sandbox, variables=variables, **options
+                )
             return self._functions[name]
 
     def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
