@@ -17,6 +17,7 @@ from urllib import parse
 from chalicelib.wire import http, signatures
 
 _MOST_PARAMETERS = 4  # in any order; no operation takes more
+_QUERY_CHARACTERS = "!$'()*,=:@/?~"  # that stand for themselves in values (RFC 3986); `;` is a separator to gateways
 _NO_STAGE = "$default"  # of HTTP APIs and function URLs: nothing before the path
 
 
@@ -112,19 +113,16 @@ def _targets(paths: Sequence[str], queries: http.Guesses) -> Iterator[str]:
 
 
 def _queries(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The query in every order."""
+    """The query in every order, with no more encoded than must be; the check itself tries more and less."""
     orders: Iterable[Sequence[tuple[str, str]]] = (
         itertools.permutations(pairs) if len(pairs) <= _MOST_PARAMETERS else [pairs]
     )
-    for order in orders:
-        yield "&".join(_pair(name, value) for name, value in order)
-
-
-def _pair(name: str, value: str) -> str:
-    """A parameter as the client may have sent it; what would end a value must have been encoded."""
-    if "&" in value or "#" in value:
-        value = parse.quote(value, safe="")
-    return f"{name}={value}" if value else name
+    blanks = ("", "=") if any(not value for _, value in pairs) else ("",)  # what follows the name of one without value
+    for order, blank in itertools.product(orders, blanks):
+        yield "&".join(
+            f"{name}={parse.quote(value, safe=_QUERY_CHARACTERS)}" if value else f"{name}{blank}"
+            for name, value in order
+        )
 
 
 def _digests(headers: Mapping[str, str], body: bytes) -> http.Guesses | None:

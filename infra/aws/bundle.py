@@ -43,8 +43,18 @@ def _compile(folder: Path) -> None:
 
     Another process does it, with a fixed seed, for the order in sets of constants is part of what is written.
     """
-    sources = [folder / name for name in sorted(_COMPILED)]
-    command = [sys.executable, "-m", "compileall", "-q", "-f", "-s", folder, "--invalidation-mode", "unchecked-hash"]
+    sources = [str(folder / name) for name in sorted(_COMPILED)]
+    command = [
+        sys.executable,
+        "-m",
+        "compileall",
+        "-q",
+        "-f",
+        "-s",
+        str(folder),
+        "--invalidation-mode",
+        "unchecked-hash",
+    ]
     subprocess.run([*command, *sources], env={"PYTHONHASHSEED": "0"}, check=True)  # noqa: S603  # our own interpreter
 
 

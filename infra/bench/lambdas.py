@@ -41,7 +41,7 @@ class FunctionError(Exception):
 def package(folder: Path) -> Path:
     """Chalice's package of this checkout, finished as for a deployment."""
     chalice = Path(sys.executable).with_name("chalice")
-    command = ["/usr/bin/env", "AWS_DEFAULT_REGION=us-east-1", chalice, "package", "--stage", "dev", folder]
+    command = ["/usr/bin/env", "AWS_DEFAULT_REGION=us-east-1", str(chalice), "package", "--stage", "dev", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603  # our own tool
     made = folder / "deployment.zip"
     bundle.finish(made)
@@ -89,9 +89,8 @@ def _closure(names: tuple[str, ...]) -> set[str]:
         name = pending.pop().lower()
         if name not in found:
             found.add(name)
-            for requirement in importlib.metadata.requires(name) or ():
-                if ";" not in requirement:
-                    pending.append(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
+            needed = [line for line in importlib.metadata.requires(name) or () if ";" not in line]
+            pending += [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in needed]
     return found
 
 
@@ -110,7 +109,7 @@ class Function:
         starts: for each process, seconds from its start to its first request for an event.
     """
 
-    def __init__(  # noqa: PLR0913  # what Lambda lets one say about a function
+    def __init__(  # what Lambda lets one say about a function
         self,
         *,
         name: str,
@@ -270,7 +269,7 @@ class _Handler(server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _RuntimeApi
 
-    def do_GET(self) -> None:  # noqa: N802  # the standard library's name
+    def do_GET(self) -> None:  # the standard library's name
         """A process asks for an event."""
         invocation = self.server.function.take() if self.path == _NEXT else None
         if invocation is None:
@@ -289,7 +288,7 @@ class _Handler(server.BaseHTTPRequestHandler):
             },
         )
 
-    def do_POST(self) -> None:  # noqa: N802  # the same
+    def do_POST(self) -> None:  # the same
         """A process tells what became of an event."""
         body = b"".join(self._read())
         found = _OUTCOME.fullmatch(self.path)

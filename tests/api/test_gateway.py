@@ -2,52 +2,30 @@
 
 import base64
 import json
-from urllib import parse
 
 import pytest
 
 import app as deployed
 from chalicelib.wire import http
+from tests import gateways
 from tests.api import signing
 from tests.api.signing import signed, texts
+from tests.conftest import NOW
 
 
-def event(request: http.Request, *, stage: str = "", drop_digest: bool = True, encode: bool = False) -> dict:
-    """A REST API proxy event: the query decoded, Content-MD5 dropped, the stage before the context's path only."""
-    segments = [segment for segment in request.path.split("/") if segment]
-    template = "/" + "/".join(f"{{s{level}}}" for level in range(len(segments)))
-    query = parse.parse_qs(request.query, keep_blank_values=True)
-    body = request.body.decode()
-    return {
-        "resource": template,
-        "path": request.path,
-        "httpMethod": request.method,
-        "headers": {
-            name.title(): value
-            for name, value in request.headers.items()
-            if not (drop_digest and name == "content-md5")
-        },
-        "multiValueHeaders": {},
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": {f"s{level}": segment for level, segment in enumerate(segments)} or None,
-        "stageVariables": None,
-        "requestContext": {
-            "httpMethod": request.method,
-            "resourcePath": template,
-            "path": stage + request.path,
-            "identity": {"sourceIp": "127.0.0.1"},
-        },
-        "body": base64.b64encode(request.body).decode() if encode else body or None,
-        "isBase64Encoded": encode,
-    }
+def event(request: http.Request, *, now: int = NOW, stage: str = "", encode: bool = False) -> dict:
+    """The event of a REST API; with `encode` the body in base64, as of a type that the API takes for binary."""
+    target = f"/{stage}{request.target}" if stage else request.target
+    sent = gateways.Sent(method=request.method, target=target, headers=list(request.headers.items()), body=request.body)
+    made = gateways.rest_event(sent, now=now, stage=stage)
+    return made | {"body": base64.b64encode(request.body).decode(), "isBase64Encoded": True} if encode else made
 
 
 @pytest.fixture
 def invoke(application, clock):
     def run(method: str, target: str, *, stage: str = "", encode: bool = False, **arguments) -> dict:
         request = signed(method, target, now=clock.now(), **arguments)
-        return deployed.app(event(request, stage=stage, encode=encode), None)
+        return deployed.app(event(request, now=clock.now(), stage=stage, encode=encode), None)
 
     return run
 
@@ -105,7 +83,7 @@ def test_health_through_the_app(application, method):
 def test_a_stage_before_the_path_may_be_signed(application, clock):
     request = signed("GET", "/api/queues", now=clock.now())
     behind = http.Request(method="GET", path="/queues", headers=request.headers)
-    assert deployed.app(event(behind, stage="/api"), None)["statusCode"] == 200
+    assert deployed.app(event(behind, stage="api"), None)["statusCode"] == 200
 
 
 def test_a_long_poll_sleeps_between_looks_and_meets_what_is_due(invoke, clock):

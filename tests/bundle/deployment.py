@@ -147,7 +147,7 @@ class Deployment:
     def settle(self) -> None:
         """Hand over what the streams hold: afterwards the counts are those of this moment."""
         with self._lock:
-            while any([list(mapping.drain()) for mapping in self._mappings]):
+            while [done for mapping in self._mappings for done in mapping.drain()]:
                 pass
 
     def close(self) -> None:

@@ -114,4 +114,3 @@ def test_a_deployment_without_tables_answers_with_an_mns_error_and_says_so_in_th
     assert reply.outcome == (500, "InternalError")
     [line] = [line for line in log.read_text().splitlines() if '"request failed"' in line]
     assert f'"request_id":"{reply.fields["RequestId"]}"' in line
-
