@@ -58,6 +58,17 @@ def handlers(template: Path) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def engine_server() -> Iterator[str]:
+    """The embedded engine in a process of its own; its URL."""
+    command = [sys.executable, "-m", "infra.embedded.serve"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            yield (process.stdout.readline() if process.stdout else "").strip()
+        finally:
+            process.terminate()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
     """Where functions run."""
@@ -172,6 +183,11 @@ class Function:
         finally:
             with self._lock:
                 self._open -= 1
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes, in the order of their starts."""
+        return [process.pid for process in self._processes]
 
     def close(self) -> None:
         """End the processes."""

@@ -31,7 +31,7 @@ def sandbox(package, tmp_path_factory: pytest.TempPathFactory) -> lambdas.Sandbo
 def deployed(package, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
     """Everything, running; at the end no function may have logged a warning or an error, and no trigger failed."""
     folder = tmp_path_factory.mktemp("deployment")
-    with deployment.engine_server(folder) as url:
+    with lambdas.engine_server() as url:
         tables = deployment.Tables(url)
         handlers = lambdas.handlers(package.with_name("sam.json"))
         made = deployment.Deployment(sandbox, handlers, tables, url, folder)

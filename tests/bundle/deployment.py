@@ -4,13 +4,10 @@ Functions reach DynamoDB by boto3 and HTTP only. Streams are read as event sourc
 of the local driver; schedules come when a test says so.
 """
 
-import contextlib
-import subprocess
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,22 +160,3 @@ class Deployment:
                 self.settle()
             except Exception as error:  # noqa: BLE001  # the tests look at them
                 self.errors.append(error)
-
-
-@contextlib.contextmanager
-def engine_server(folder: Path) -> Iterator[str]:
-    """The embedded engine in a process of its own; its URL."""
-    with (folder / "engine.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "infra.embedded.serve"],
-            cwd=live.ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-    try:
-        yield process.stdout.readline().decode().strip()
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
