@@ -22,6 +22,7 @@ class Settings:
     inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload
     queue_shards: int = limits.QUEUE_SHARDS.default  # OPENMNS_QUEUE_SHARDS: of new queues
     topic_shards: int = limits.TOPIC_SHARDS.default  # OPENMNS_TOPIC_SHARDS: of new topics
+    kms_key: str = "alias/openmns"  # OPENMNS_KMS_KEY: id, ARN or alias of the key that seals secrets
     public_url: str = "http://localhost"  # OPENMNS_PUBLIC_URL: where receivers of pushes find the certificate
     push_allow: str = ""  # OPENMNS_PUSH_ALLOW: networks that pushes may reach though they are not public
     push_ca_file: str = ""  # OPENMNS_PUSH_CA_FILE: certificates to trust besides the machine's

@@ -75,7 +75,7 @@ PUSH_LANE = 8  # R: of these, to one server
 PUSH_LANE_WAITING = 256  # R: more than these for one server are put off
 PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have been slow
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
-DELIVERY_LEASE_SECONDS = 15  # R: a first attempt that nobody has recorded by then is made again
+DELIVERY_LEASE_SECONDS = 30  # R: a first attempt that nobody has recorded by then is made again
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
 DUE_SHARDS = 4  # R: of the index of due deliveries
 DUE_PAGE = 100  # R: due deliveries read in one go
@@ -112,10 +112,16 @@ ENGINE_ATTEMPTS = 3
 RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
 RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute
 RELEASE_PAGE = 100  # due messages taken from a queue in one go
-DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers; the lease sees to the rest
+DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers, and ends before the lease
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
 REDELIVER_BREATH_SECONDS = 0.05  # between looks while more is due than was taken
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in
 PUBLICATION_SLACK_SECONDS = 3_600  # publications and deliveries outlive their end by this, so that it is noticed
 # The counts of a deleted topic outlive its publications, which end with their time to live.
 TALLY_SLACK_SECONDS = TOPIC_RETENTION_SECONDS + PUBLICATION_SLACK_SECONDS + TTL_SLACK_SECONDS
+
+# Secrets at rest (docs/adr/0017).
+KMS_PLAIN_BYTES = 4_096  # what KMS encrypts itself (AWS KMS Encrypt)
+DATA_KEY_BYTES = 32  # AES-256
+DATA_KEY_SECONDS = 3_600  # R: a process takes a new data key after this long ...
+DATA_KEY_USES = 2**24  # ... or this many seals; 2**32 random nonces are what AES-GCM bears (NIST SP 800-38D)
