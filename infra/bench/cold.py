@@ -23,11 +23,11 @@ from botocore.config import Config
 
 from chalicelib import bootstrap, settings
 from chalicelib.model import account
+from infra.aws import package, template
 from infra.bench import dialects, figures, lambdas
 from infra.local import engine as engines
 
 HANDLERS = {"REST API, Chalice": "app.app", "HTTP API, function URL": "chalicelib.api.direct.handler"}
-LARGEST = 2_000_000  # bytes of the package
 LONGEST_START = 0.6  # s of CPU from the start of the process to its first answer
 LONGEST_CALL = 0.003  # s of CPU of a warm SendMessage, beside its storage calls
 _PREFIX = "cold-"
@@ -88,11 +88,11 @@ class Warm:
 
 
 class Bench:
-    """The package, unpacked, and tables with a key and a queue."""
+    """The code, unpacked, and tables with a key and a queue."""
 
-    def __init__(self, folder: Path, package: Path, url: str) -> None:
+    def __init__(self, folder: Path, code: Path, url: str) -> None:
         """Set up; `url` is the engine's."""
-        self._sandbox = lambdas.Sandbox.make(folder, package)
+        self._sandbox = lambdas.Sandbox.make(folder, code)
         self._log = folder / "log"
         self._variables = {
             "AWS_ENDPOINT_URL_DYNAMODB": url,
@@ -204,9 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, default=500, help="of each handler, warm (500)")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, lambdas.engine_server() as url:
-        package = lambdas.package(Path(folder, "package"))
-        bench = Bench(Path(folder), package, url)
-        rows = [Row("package", f"{package.stat().st_size / 1e6:.2f} MB", kept=package.stat().st_size < LARGEST)]
+        code = package.make("dev", template.Door.REST, region="us-east-1", into=Path(folder, "package")).code
+        bench = Bench(Path(folder), code, url)
+        size = code.stat().st_size
+        rows = [Row("package", f"{size / 1e6:.2f} MB", kept=size < package.LARGEST)]
         for name, handler in HANDLERS.items():
             starts = [bench.start(handler) for _ in range(chosen.starts)]
             cpu = figures.median([start.cpu for start in starts])

@@ -25,8 +25,6 @@ from http import server
 from pathlib import Path
 from typing import Any
 
-from infra.aws import bundle
-
 ROOT = Path(__file__).parents[2]
 _PROVIDED = ("awslambdaric", "boto3")  # what the Python runtime of Lambda brings along
 _NEXT = "/2018-06-01/runtime/invocation/next"
@@ -36,26 +34,6 @@ _START_SECONDS = 60
 
 class FunctionError(Exception):
     """The function, or its start, ended with an exception."""
-
-
-def package(folder: Path) -> Path:
-    """Chalice's package of this checkout, finished as for a deployment."""
-    chalice = Path(sys.executable).with_name("chalice")
-    command = ["/usr/bin/env", "AWS_DEFAULT_REGION=us-east-1", str(chalice), "package", "--stage", "dev", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603  # our own tool
-    made = folder / "deployment.zip"
-    bundle.finish(made)
-    return made
-
-
-def handlers(template: Path) -> dict[str, str]:
-    """The handlers of the functions of a template, by their names there."""
-    resources = json.loads(template.read_text())["Resources"]
-    return {
-        name: str(resource["Properties"]["Handler"])
-        for name, resource in resources.items()
-        if resource["Type"] == "AWS::Serverless::Function"
-    }
 
 
 @contextlib.contextmanager
@@ -77,10 +55,10 @@ class Sandbox:
     python: Path
 
     @classmethod
-    def make(cls, folder: Path, made: Path) -> "Sandbox":
-        """Unpack a package, and make a Python for it."""
+    def make(cls, folder: Path, code: Path) -> "Sandbox":
+        """Unpack a package's code, and make a Python for it."""
         task_root, environment = folder / "task", folder / "python"
-        with zipfile.ZipFile(made) as read:
+        with zipfile.ZipFile(code) as read:
             read.extractall(task_root)
         venv.create(environment, symlinks=True)
         [site] = environment.glob("lib/python*/site-packages")
@@ -190,10 +168,12 @@ class Function:
         return [process.pid for process in self._processes]
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, whatever they have in hand."""
         for process in self._processes:
             process.kill()
             process.wait()
+        for invocation in list(self._taken.values()):
+            invocation.outcome.set_exception(FunctionError("the function has been closed"))
         for _ in range(2 * self._most):
             self._invocations.put(None)
         self._api.shutdown()

@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 import pytest
 
+from infra.bench import lambdas
 from tests import live
 from tests.bundle import fronts
 from tests.bundle.conftest import Server
-from tests.bundle.deployment import Deployment
 
 XML = ("Content-Type", "text/xml;charset=UTF-8")
 
 
 @pytest.fixture
-def staged(deployed: Deployment, opened: Callable[[fronts.Respond], Server], front: str) -> Server:
+def staged(functions: dict[str, lambdas.Function], opened: Callable[[fronts.Respond], Server], front: str) -> Server:
     """A front called by its own host name, which has the stage before the path."""
     if front == "REST API":
-        return opened(fronts.rest(deployed.function("APIHandler"), stage="prod"))
-    return opened(fronts.http_api(deployed.function("direct", handler="chalicelib.api.direct.handler"), stage="prod"))
+        return opened(fronts.rest(functions[front], stage="prod"))
+    return opened(fronts.http_api(functions[front], stage="prod"))
 
 
 def send(server: Server, target: str, signed: str, *, method: str = "PUT", body: bytes = b"<Queue/>") -> live.Reply:
@@ -105,6 +105,6 @@ def test_health_is_answered_to_everybody(server, method):
 
 def test_a_function_that_fails_outright_is_a_gateways_error(deployed, opened, tmp_path):
     variables = {"OPENMNS_LONGEST_WAIT": "for ever"}
-    function = deployed.function("misled", handler="app.app", variables=variables, log=tmp_path / "log")
+    function = deployed.another("misled", {"handler": "app.app"}, variables=variables, log=tmp_path / "log")
     assert opened(fronts.rest(function)).ask("GET", "/queues").status == 502
     assert "OPENMNS_LONGEST_WAIT should be of type float" in (tmp_path / "log").read_text()

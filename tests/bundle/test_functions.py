@@ -9,11 +9,11 @@ from tests.bundle.conftest import Server
 from tests.bundle.deployment import Deployment
 from tests.push import servers as receivers
 from tests.scenarios.test_topics import is_signed
+from tests.sdk import clients
 from tests.sdk import test_operations as operations
 from tests.sdk.clients import Draft
 
 pytestmark = operations.pytestmark  # the Python client warns of its own counts
-COUNTS = ("ActiveMessages", "InactiveMessages", "DelayMessages")
 
 
 @pytest.fixture
@@ -37,6 +37,12 @@ def publish(server: Server, topic: str, body: str) -> None:
     assert server.ask("POST", f"/topics/{topic}/messages", body=message).status == 201
 
 
+def counts(client: clients.PythonClient, queue: str) -> list[int]:
+    """Active, Inactive and Delayed messages."""
+    attributes = client.get_attributes(queue)
+    return [attributes[name] for name in ("ActiveMessages", "InactiveMessages", "DelayMessages")]
+
+
 def until(condition, seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -46,11 +52,9 @@ def until(condition, seconds: float = 15) -> None:
 
 def test_a_delay_that_is_over_is_ended_by_the_schedule_while_nobody_receives(deployed, client, queue):
     client.send(queue, Draft(body="later", delay=1))
-    waiting = client.get_attributes(queue)
-    assert [waiting[count] for count in COUNTS] == [0, 0, 1]
+    assert counts(client, queue) == [0, 0, 1]
     deployed.schedule("Release")
-    released = client.get_attributes(queue)
-    assert [released[count] for count in COUNTS] == [1, 0, 0]
+    until(lambda: counts(client, queue) == [1, 0, 0])
     assert client.receive(queue).body == "later"
 
 
@@ -72,7 +76,7 @@ def test_a_push_that_fails_is_made_again_by_the_schedule(deployed: Deployment, s
         until(lambda: web.got)
         web.answer = b"HTTP/1.1 204 No Content\r\n\r\n"
         deployed.schedule("Redeliver")  # the retry is due after a second
-        assert len(web.got) == 2
+        until(lambda: len(web.got) == 2)
 
 
 def test_a_deleted_queue_is_emptied(deployed: Deployment, client, queue):
@@ -87,19 +91,20 @@ def test_a_deleted_queue_is_emptied(deployed: Deployment, client, queue):
 
 
 def test_a_message_claimed_for_a_client_whose_gateway_has_hung_up_comes_back_when_its_visibility_is_over(
-    deployed, opened, client, name
+    functions, opened, client, name
 ):
-    hasty = opened(fronts.rest(deployed.function("APIHandler"), seconds=0.5))
+    hasty = opened(fronts.rest(functions["REST API"], seconds=0.5))
     client.create_queue(name, VisibilityTimeout=1)
     assert hasty.ask("GET", f"/queues/{name}/messages?waitseconds=3").status == 504
     client.send(name, Draft(body="kept"))
-    until(lambda: client.get_attributes(name)["InactiveMessages"] == 1)  # the function that still waits has taken it
+    until(lambda: counts(client, name) == [0, 1, 0])  # the function that still waits has taken it
     assert client.receive(name, 10).dequeue_count == 2
 
 
 @pytest.mark.parametrize("handler", ["app.app", "chalicelib.api.direct.handler"])
 def test_a_long_poll_is_answered_before_the_functions_time_out(deployed, opened, queue, handler):
-    short_lived = opened(fronts.rest(deployed.function(f"short-lived {handler}", handler=handler, seconds=4)))
+    function = deployed.another(f"short-lived {handler}", {"handler": handler, "seconds": 4})
+    short_lived = opened(fronts.rest(function))
     started = time.monotonic()
     reply = short_lived.ask("GET", f"/queues/{queue}/messages?waitseconds=20")
     assert reply.outcome == (404, "MessageNotExist")
@@ -109,7 +114,7 @@ def test_a_long_poll_is_answered_before_the_functions_time_out(deployed, opened,
 def test_a_deployment_without_tables_answers_with_an_mns_error_and_says_so_in_the_log(deployed, opened, tmp_path):
     log = tmp_path / "log"
     variables = {"OPENMNS_TABLE_PREFIX": "nowhere-"}
-    server = opened(fronts.rest(deployed.function("lost", handler="app.app", variables=variables, log=log)))
+    server = opened(fronts.rest(deployed.another("lost", {"handler": "app.app"}, variables=variables, log=log)))
     reply = server.ask("GET", "/queues")
     assert reply.outcome == (500, "InternalError")
     [line] = [line for line in log.read_text().splitlines() if '"request failed"' in line]
