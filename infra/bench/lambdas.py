@@ -30,6 +30,7 @@ _PROVIDED = ("awslambdaric", "boto3")  # what the Python runtime of Lambda bring
 _NEXT = "/2018-06-01/runtime/invocation/next"
 _OUTCOME = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<id>[^/]+)/)?(?P<kind>response|error|init/error)")
 _START_SECONDS = 60
+_LOOK_SECONDS = 0.01
 
 
 class FunctionError(Exception):
@@ -138,6 +139,15 @@ class Function:
         self._api = _RuntimeApi(self)
         self._thread = threading.Thread(target=self._api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
+
+    def provision(self, processes: int) -> None:
+        """Start so many processes ahead of events, as Lambda does for provisioned concurrency; return when they ask."""
+        with self._lock:
+            for _ in range(processes - len(self._processes)):
+                self._start()
+        deadline = time.monotonic() + _START_SECONDS
+        while len(self.starts) < processes and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
 
     def invoke(self, event: Any) -> Any:
         """What the function returns for an event.
