@@ -6,6 +6,7 @@ import json
 import pytest
 
 import app as deployed
+from chalicelib.api import gateway
 from chalicelib.wire import http
 from tests import gateways
 from tests.api import signing
@@ -102,3 +103,57 @@ def test_a_value_that_a_gateway_decoded_cannot_pass_for_two_parameters(invoke, a
     good = signed("GET", "/queues/demo/messages?peekonly=true&numOfMessages=16", now=clock.now())
     bad = http.Request(method="GET", path=good.path, query="peekonly=true%26numOfMessages=16", headers=good.headers)
     assert "SignatureDoesNotMatch" in deployed.app(event(bad), None)["body"]
+
+
+@pytest.mark.parametrize(
+    ("full", "resource", "base", "path"),
+    [
+        ("/queues/demo", "/{s0}/{s1}", "", "/queues/demo"),
+        ("/prod/queues/demo", "/{s0}/{s1}", "/prod", "/queues/demo"),
+        ("/mns/v1/queues", "/{s0}", "/mns/v1", "/queues"),
+        ("/prod/queues/", "/{s0}", "/prod", "/queues/"),
+        ("/prod", "/", "/prod", "/"),
+        ("/prod/", "/", "/prod", "/"),
+        ("/", "/", "", "/"),
+        ("/queues//", "/{s0}/{s1}", "", "/queues//"),
+        ("/queues//messages", "/{s0}/{s1}/{s2}", "", "/queues//messages"),
+        ("/prod/queues/a%2Fb", "/{s0}/{s1}", "/prod", "/queues/a%2Fb"),
+    ],
+)
+def test_a_stage_or_base_path_is_told_from_the_path_by_the_resource(full, resource, base, path):
+    """Behind a custom domain both of the event's paths have the base path, only the resource has not."""
+    made = event(http.Request(method="GET", path=full)) | {"resource": resource, "path": full}
+    request = gateway.read_event(made)
+    assert (request.base, request.path) == (base, path)
+    assert request.host_url == f"http://localhost{base}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "stage", "base", "path"),
+    [
+        ("/queues", "$default", "", "/queues"),
+        ("/prod/queues", "prod", "/prod", "/queues"),
+        ("/prod", "prod", "/prod", "/"),
+        ("/products", "prod", "", "/products"),
+        ("", "$default", "", "/"),
+    ],
+)
+def test_the_stage_of_an_http_api_is_no_part_of_the_path(raw, stage, base, path):
+    sent = gateways.Sent(method="GET", target=raw, headers=[("Host", "mns.test")])
+    request = gateway.read_event(gateways.http_event(sent, now=NOW, stage=stage, scheme="https"))
+    assert (request.base, request.path, request.host_url) == (base, path, f"https://mns.test{base}")
+
+
+def test_guesses_are_made_one_by_one_the_likeliest_first():
+    """All of them cost more than all else of reading an event."""
+    many = "&".join(f"{name}={name}" for name in "abcd")
+    request = gateway.read_event(event(signed("PUT", f"/queues/demo?{many}", now=NOW, body="<Queue/>")))
+    assert next(iter(request.targets())) == f"/queues/demo?{many}"
+    assert next(iter(request.digests())) == ""
+    assert (len(set(request.targets())), len(set(request.digests()))) == (24, 6)
+
+
+def test_a_response_that_is_no_text_goes_in_base64():
+    request = http.Request(method="GET", path="/")
+    rendered = gateway.render(request, http.Response(status=200, headers={"a": "b"}, body=b"\xff\x00"))
+    assert rendered == {"statusCode": 200, "headers": {"a": "b"}, "body": "/wA=", "isBase64Encoded": True}
