@@ -103,6 +103,7 @@ class Deployment:
 
     def __init__(self, sandbox: lambdas.Sandbox, stack: Stack, tables: Tables, url: str, folder: Path) -> None:
         self.tables = tables
+        self.url = url
         self._stack = stack
         self.log = folder / "functions.log"
         self.log.touch()
