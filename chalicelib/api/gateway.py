@@ -17,7 +17,8 @@ from urllib import parse
 from chalicelib.wire import http, signatures
 
 _MOST_PARAMETERS = 4  # in any order; no operation takes more
-_QUERY_CHARACTERS = "!$'()*,=:@/?~"  # that stand for themselves in values (RFC 3986); `;` is a separator to gateways
+# What stands for itself in a query (RFC 3986), but `&`, `=` and `+`, and `;`, which gateways take for a separator.
+_QUERY_CHARACTERS = "!$'()*,:@/?~"
 _NO_STAGE = "$default"  # of HTTP APIs and function URLs: nothing before the path
 
 
@@ -120,7 +121,8 @@ def _queries(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     blanks = ("", "=") if any(not value for _, value in pairs) else ("",)  # what follows the name of one without value
     for order, blank in itertools.product(orders, blanks):
         yield "&".join(
-            f"{name}={parse.quote(value, safe=_QUERY_CHARACTERS)}" if value else f"{name}{blank}"
+            parse.quote(name, safe=_QUERY_CHARACTERS)
+            + (f"={parse.quote(value, safe=_QUERY_CHARACTERS + '=')}" if value else blank)
             for name, value in order
         )
 
