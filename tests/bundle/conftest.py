@@ -59,6 +59,16 @@ def deployed(packages, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
         assert (made.log.read_text(), made.errors) == ("", [])
 
 
+@pytest.fixture(autouse=True)
+def _attended(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Streams are read while a test needs them."""
+    if "deployed" not in request.fixturenames:
+        yield
+        return
+    with request.getfixturevalue("deployed").attended():
+        yield
+
+
 class Server:
     """A front and what it is called by; what the suites of `tests.sdk` ask of a server."""
 

@@ -119,6 +119,7 @@ class Deployment:
         self._functions: dict[str, lambdas.Function] = {}
         self._lock = threading.RLock()
         self._ended = threading.Event()
+        self._attended = threading.Event()
         self._mappings: list[stream.Stream] = []
         self._thread = threading.Thread(target=self._trigger)
         self.errors: list[Exception] = []
@@ -181,6 +182,15 @@ class Deployment:
         with contextlib.suppress(lambdas.FunctionError):  # that it has been closed meanwhile
             self.invoke(name, _minute(name))
 
+    @contextlib.contextmanager
+    def attended(self) -> Iterator[None]:
+        """Read the streams meanwhile; while nobody looks, other tests need not pay for it."""
+        self._attended.set()
+        try:
+            yield
+        finally:
+            self._attended.clear()
+
     def settle(self) -> None:
         """Hand over what the streams hold: afterwards the counts are those of this moment."""
         with self._lock:
@@ -189,6 +199,7 @@ class Deployment:
 
     def close(self) -> None:
         self._ended.set()
+        self._attended.set()
         if self._thread.is_alive():
             self._thread.join()
         for function in self._functions.values():
@@ -196,6 +207,7 @@ class Deployment:
 
     def _trigger(self) -> None:
         while not self._ended.wait(_PAUSE_SECONDS):
+            self._attended.wait()
             try:
                 self.settle()
             except Exception as error:  # noqa: BLE001  # the tests look at them
