@@ -126,7 +126,7 @@ def _function(function: functions.Function, packaged: Json, door: Door) -> Json:
         "Architectures": ["arm64"],  # a fifth cheaper; nothing in the bundle is compiled for a processor
         "CodeUri": {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": "CodeKey"}},
         "Role": {"Fn::GetAtt": [f"{function.logical_id}Role", "Arn"]},
-        "Layers": [{"Fn::If": ["HasLayer", {"Ref": "CryptographyLayerArn"}, _NONE]}],
+        "Layers": {"Fn::If": ["HasLayer", [{"Ref": "CryptographyLayerArn"}], _NONE]},
         "LoggingConfig": {"LogGroup": {"Ref": f"{function.logical_id}Log"}},
         "Environment": {"Variables": _environment(function, door) | given},
     }
@@ -299,6 +299,7 @@ def _keys_and_dead_records() -> Json:
 def _rest(made: Json, private: bool) -> tuple[Json, Json]:  # noqa: FBT001  # called through the table of fronts
     properties = made["RestAPI"]["Properties"]
     properties["Name"] = {"Ref": "AWS::StackName"}
+    properties["OpenApiVersion"] = "2.0"  # what it is; unless told, the translator makes a second stage besides
     properties["GatewayResponses"] = _gateway_responses()
     properties["MethodSettings"] = [{"ResourcePath": "/*", "HttpMethod": "*"} | _throttle()]
     if private:
@@ -622,7 +623,11 @@ def _parameters(stage: str, door: Door, *, has_domain: bool) -> Json:
             "Description": "VPC endpoints for execute-api from which the API may be reached.",
         }
     if door is not Door.URL:
-        found["RequestRate"] = {"Type": "Number", "Default": 10_000, "Description": "Requests a second, of all clients."}
+        found["RequestRate"] = {
+            "Type": "Number",
+            "Default": 10_000,
+            "Description": "Requests a second, of all clients.",
+        }
         found["RequestBurst"] = {"Type": "Number", "Default": 5_000, "Description": "Requests at once, of all clients."}
     if has_domain:
         found["DomainName"] = _text("Own domain, such as *.mns.eu-central-1.example.com for the host shape of MNS.")

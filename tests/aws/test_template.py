@@ -26,7 +26,15 @@ def resources(made: package.Package, kind: str) -> dict[str, dict]:
 @pytest.mark.parametrize(("stage", "door"), KINDS)
 def test_the_template_keeps_to_the_specification_of_cloudformation(packaged, stage, door):
     path = packaged(stage, door).code.with_name("template.json")
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--regions", REGION, "--", path]
+    command = [
+        str(Path(sys.executable).with_name("cfn-lint")),
+        "--include-checks",
+        "I",
+        "--regions",
+        REGION,
+        "--",
+        path,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a pinned tool
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -156,7 +164,9 @@ def test_a_private_stage_has_no_other_door():
 
 
 def test_a_function_without_a_row_and_one_without_a_policy_are_named():
-    sam = {"Resources": {function.logical_id: {"Type": "AWS::Serverless::Function"} for function in functions.FUNCTIONS}}
+    sam = {
+        "Resources": {function.logical_id: {"Type": "AWS::Serverless::Function"} for function in functions.FUNCTIONS}
+    }
     with pytest.raises(template.TemplateError, match="policy-api_handler.json"):
         template.build(sam, stage="dev", door=Door.REST, policies={})
     sam["Resources"]["Other"] = {"Type": "AWS::Serverless::Function"}
