@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, tokens, topics
+from chalicelib.broker import accounts, acls, identities, messages, publications, queues, subscriptions, tokens, topics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,5 +15,6 @@ class Verbs:
     subscriptions: subscriptions.Subscriptions
     publications: publications.Publications
     accounts: accounts.Accounts
+    acls: acls.Acls
     identities: identities.Identities
     tokens: tokens.Tokens
