@@ -139,7 +139,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_store, ids=ids),
+        accounts=accounts.Accounts(store=account_store, clock=clock, ids=ids),
         acls=acls.Acls(store=account_store, clock=clock),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
@@ -176,6 +176,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         resource_store.forget()
         verbs.identities.forget()
         verbs.acls.forget()
+        verbs.accounts.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):
