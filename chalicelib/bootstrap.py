@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
-from chalicelib.api import door, waiting
+from chalicelib.api import door, logs, waiting
 from chalicelib.broker import (
     accounts,
     acls,
@@ -26,7 +26,7 @@ from chalicelib.broker import (
 )
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
-from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
+from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
@@ -158,11 +158,16 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         machine=machine,
         ids=ids,
     )
+
+    def note(what: publication.Notification, outcome: delivery.Outcome) -> None:
+        logs.notified(verbs.accounts, what, outcome, clock.now())
+
+    ways = {kind: noted.NotedChannel(channel, note) for kind, channel in channels.items()}
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
-        channels=channels,
+        channels=ways,
         dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
         lanes=pushes,
         clock=clock,
@@ -211,7 +216,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             seconds=purge_seconds,
         ),
         fan_out=publications.FanOut(
-            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+            subscriptions=subscription_verbs, deliveries=delivery_store, channels=ways, fan=fan, clock=clock
         ),
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from chalicelib import telemetry
 from chalicelib.api.operations import Call
-from chalicelib.model import message, publication, receipt
+from chalicelib.broker import accounts
+from chalicelib.model import account, delivery, message, publication, receipt
 
 Fields = dict[str, str | int]
 
@@ -24,6 +25,25 @@ def published(call: Call, new: publication.Publication) -> None:
     """Log a PublishMessage."""
     if new.logged:
         _write(call, "PublishMessage", {"TopicName": new.topic_name}, [{"MessageId": new.message_id}])
+
+
+def notified(
+    attributes: accounts.Accounts, what: publication.Notification, outcome: delivery.Outcome, now: int
+) -> None:
+    """Log a push at a moment (ms), of a publication that is to be logged."""
+    new = what.publication
+    kept = attributes.known(new.namespace)
+    if kept.log_enabled:
+        fields: Fields = {
+            "Action": "Notify",
+            "Time": now,
+            "AccountId": new.namespace.account_id,
+            "TopicName": new.topic_name,
+            "SubscriptionName": what.subscription.name,
+            "MessageId": new.message_id,
+            "NotifyStatus": outcome.status,
+        }
+        telemetry.logger.info("operation", extra=fields | _place(kept))
 
 
 def sent(new: message.Message) -> Fields:
@@ -64,9 +84,12 @@ def _write(call: Call, action: str, resource: Fields, entries: Iterable[Fields])
         "RequestId": call.request_id,
         "RemoteAddress": request.address,
         "ProcessTime": now - (now if request.arrived_at is None else request.arrived_at),
-        "Project": kept.log_project,
-        "LogStore": kept.log_store,
+        **_place(kept),
         **resource,
     }
     for entry in entries:
         telemetry.logger.info("operation", extra=common | entry)
+
+
+def _place(kept: account.AccountAttributes) -> Fields:
+    return {"Project": kept.log_project, "LogStore": kept.log_store}

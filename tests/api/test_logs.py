@@ -8,6 +8,7 @@ import pytest
 from chalicelib import telemetry
 from tests.api import signing
 from tests.api.signing import texts
+from tests.broker.fakes import HERE
 
 MESSAGE = "<Message><MessageBody>secret body</MessageBody></Message>"
 
@@ -111,6 +112,32 @@ def test_what_fails_is_not_logged_and_an_empty_receive_has_nothing_to_log(call, 
     assert call("DELETE", "/queues/demo/messages?ReceiptHandle=x").status == 400
     assert call("POST", "/queues/missing/messages", body=MESSAGE).status == 404
     assert logged() == []
+
+
+def test_what_became_of_a_notification_is_logged_with_its_subscription(call, logged, application):
+    logging(call)
+    call("PUT", "/topics/news", body="<Topic><LoggingEnabled>True</LoggingEnabled></Topic>")
+    for name, queue in (("to-demo", "demo"), ("to-none", "missing")):
+        where = f"acs:mns:cn-hangzhou:{signing.ACCOUNT}:queues/{queue}"
+        call(
+            "PUT",
+            f"/topics/news/subscriptions/{name}",
+            body=f"<Subscription><Endpoint>{where}</Endpoint></Subscription>",
+        )
+    message_id = texts(call("POST", "/topics/news/messages", body=MESSAGE))["MessageId"]
+    [published] = logged()
+    topic = application.verbs.topics.get(HERE, "news")
+    key = (topic.topic_id, 0, message_id)
+    application.fan_out.run([application.verbs.publications._store.get_all([key])[key]])
+    lines = logged()
+    assert {(line["SubscriptionName"], line["NotifyStatus"]) for line in lines} == {
+        ("to-demo", "200"),
+        ("to-none", "InvalidHost"),
+    }
+    assert {(line["Action"], line["MessageId"], line["TopicName"]) for line in lines} == {
+        ("Notify", message_id, "news")
+    }
+    assert published["Action"] == "PublishMessage"
 
 
 def test_a_publication_is_logged_with_its_topic(call, logged):
