@@ -36,7 +36,7 @@ $(VENV)/.lint: $(PINS) | $(VENV)/.test
 	@touch $@
 
 $(VENV)/.bench: $(PINS) | $(BIN)/python
-	@$(INSTALL) '.[local,bench]'
+	@$(INSTALL) '.[local,aws,bench]'
 	@touch $@
 
 run: $(VENV)/.local  ## start OpenMNS on http://127.0.0.1:8000 (ARGS='--port 9000' for more)

@@ -9,9 +9,10 @@ from typing import Any
 
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
-from chalicelib.api import door, operations, waiting
+from chalicelib.api import door, logs, waiting
 from chalicelib.broker import (
     accounts,
+    acls,
     deliveries,
     identities,
     messages,
@@ -19,12 +20,15 @@ from chalicelib.broker import (
     publications,
     queues,
     subscriptions,
+    tokens,
     topics,
     upkeep,
 )
+from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
-from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
+from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
+from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors, resources
 from chalicelib.storage import deliveries as delivery_table
@@ -34,6 +38,7 @@ from chalicelib.storage import publications as publication_table
 from chalicelib.storage import queues as queue_table
 from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
+from chalicelib.storage import tokens as token_table
 from chalicelib.storage import topics as topic_table
 from chalicelib.storage import vault as vaults
 from chalicelib.wire import notifications
@@ -51,7 +56,7 @@ class Application:
     settings: configuration.Settings
     clock: ports.Clock
     door: door.Door
-    verbs: operations.Verbs
+    verbs: Verbs
     release: upkeep.Release
     count: upkeep.Count
     purge: upkeep.Purge
@@ -122,6 +127,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
     publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
+    account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
@@ -135,7 +141,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
     )
-    verbs = operations.Verbs(
+    verbs = Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
             queues=queue_verbs, store=message_store, clock=clock, ids=ids, longest_wait=settings.longest_wait
@@ -143,10 +149,12 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
+        accounts=accounts.Accounts(store=account_store, clock=clock, ids=ids),
+        acls=acls.Acls(store=account_store, clock=clock),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
         ),
+        tokens=tokens.Tokens(store=token_table.Tokens(gate=gate, prefix=prefix), clock=wall or clock),
     )
     machine = clocks.SystemClock()
     pushes = pushes or lanes.Lanes(clock=machine)
@@ -160,11 +168,16 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         machine=machine,
         ids=ids,
     )
+
+    def note(what: publication.Notification, outcome: delivery.Outcome) -> None:
+        logs.notified(verbs.accounts, what, outcome, clock.now())
+
+    ways = {kind: noted.NotedChannel(channel, note) for kind, channel in channels.items()}
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
-        channels=channels,
+        channels=ways,
         dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
         lanes=pushes,
         clock=clock,
@@ -177,6 +190,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscription_verbs.forget()
         resource_store.forget()
         verbs.identities.forget()
+        verbs.acls.forget()
+        verbs.accounts.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):
@@ -187,6 +202,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         clock=clock,
         door=door.Door(
             verbs=verbs,
+            rpc=dispatcher.Dispatcher(
+                verbs=verbs,
+                clock=wall or clock,
+                ids=ids,
+                region=settings.region,
+                explain_signatures=settings.explain_signatures,
+            ),
             clock=wall or clock,
             ids=ids,
             waiter=waiter or waiting.SleepingWaiter(clock),
@@ -204,7 +226,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             seconds=purge_seconds,
         ),
         fan_out=publications.FanOut(
-            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+            subscriptions=subscription_verbs, deliveries=delivery_store, channels=ways, fan=fan, clock=clock
         ),
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),

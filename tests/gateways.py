@@ -17,12 +17,11 @@ Pairs = Sequence[tuple[str, str]]
 
 STAGE = "api"
 DEPTH = 8  # of Chalice's routes; what is deeper never reaches the function
-_TAKEN = frozenset(  # by REST APIs, from what the client sent
-    "connection content-length content-md5 expect max-forwards proxy-authenticate server te trailer transfer-encoding"
-    " upgrade www-authenticate".split()
-)
-_HOPS = frozenset("connection expect te trailer transfer-encoding upgrade".split())
-_RENAMED = frozenset("connection content-length date server www-authenticate".split())  # of what a function answers
+_HOPS = frozenset({"connection", "expect", "te", "trailer", "transfer-encoding", "upgrade"})
+_TAKEN = _HOPS | {  # by REST APIs, from what the client sent
+    *("content-length", "content-md5", "max-forwards", "proxy-authenticate", "server", "www-authenticate")
+}
+_RENAMED = frozenset({"connection", "content-length", "date", "server", "www-authenticate"})  # of a function's answers
 _TEXTS = ("text/", "application/json", "application/javascript", "application/xml")  # anything else is base64
 _BINARY = ("application/octet-stream", "application/zip", "image/", "audio/", "video/")  # of Chalice's REST APIs
 

@@ -17,6 +17,8 @@ from urllib import parse
 from chalicelib.wire import http, signatures
 
 _MOST_PARAMETERS = 4  # in any order; no operation takes more
+# What stands for itself in a query (RFC 3986), but `&`, `=` and `+`, and `;`, which gateways take for a separator.
+_QUERY_CHARACTERS = "!$'()*,:@/?~"
 _NO_STAGE = "$default"  # of HTTP APIs and function URLs: nothing before the path
 
 
@@ -53,6 +55,7 @@ def _read_1(event: Mapping[str, Any]) -> http.Request:
         headers=headers,
         body=body,
         scheme=headers.get("x-forwarded-proto", "http"),
+        address=(context.get("identity") or {}).get("sourceIp") or "",
         base=base,
         arrived_at=context.get("requestTimeEpoch"),
         targets=functools.partial(_targets, _paths(base, path), functools.partial(_queries, pairs)),
@@ -76,6 +79,7 @@ def _read_2(event: Mapping[str, Any]) -> http.Request:
         headers=headers,
         body=body,
         scheme=headers.get("x-forwarded-proto", "https"),
+        address=context["http"].get("sourceIp", ""),
         base=base,
         arrived_at=context.get("timeEpoch"),
         targets=functools.partial(_targets, _paths(base, path), lambda: (query,)),
@@ -112,19 +116,17 @@ def _targets(paths: Sequence[str], queries: http.Guesses) -> Iterator[str]:
 
 
 def _queries(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The query in every order."""
+    """The query in every order, with no more encoded than must be; the check itself tries more and less."""
     orders: Iterable[Sequence[tuple[str, str]]] = (
         itertools.permutations(pairs) if len(pairs) <= _MOST_PARAMETERS else [pairs]
     )
-    for order in orders:
-        yield "&".join(_pair(name, value) for name, value in order)
-
-
-def _pair(name: str, value: str) -> str:
-    """A parameter as the client may have sent it; what would end a value must have been encoded."""
-    if "&" in value or "#" in value:
-        value = parse.quote(value, safe="")
-    return f"{name}={value}" if value else name
+    blanks = ("", "=") if any(not value for _, value in pairs) else ("",)  # what follows the name of one without value
+    for order, blank in itertools.product(orders, blanks):
+        yield "&".join(
+            parse.quote(name, safe=_QUERY_CHARACTERS)
+            + (f"={parse.quote(value, safe=_QUERY_CHARACTERS + '=')}" if value else blank)
+            for name, value in order
+        )
 
 
 def _digests(headers: Mapping[str, str], body: bytes) -> http.Guesses | None:

@@ -1,5 +1,6 @@
 """Push to mailboxes, through SES or an SMTP server."""
 
+import dataclasses
 import ipaddress
 import smtplib
 import ssl
@@ -36,7 +37,7 @@ class MailChannel:
         """Mail the notification."""
         to = notification.subscription.attributes.target
         assert isinstance(to, endpoint.Mail)  # noqa: S101  # the table of channels is by kind
-        attributes = notification.publication.draft.attributes.mail or publication.MailAttributes()
+        attributes = _attributes(notification)
         address = to.address or attributes.address
         if address is None:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail="The message names no mailbox.")
@@ -108,6 +109,15 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _attributes(notification: publication.Notification) -> publication.MailAttributes:
+    """What the message says of how it is mailed, and where it says nothing, the subscription."""
+    told = notification.publication.draft.attributes.mail or publication.MailAttributes()
+    usual = notification.subscription.attributes.mailing
+    if usual is None:
+        return told
+    return dataclasses.replace(told, sender=told.sender or usual.sender, subject=told.subject or usual.subject)
 
 
 def _compose(

@@ -25,6 +25,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     body: bytes = b""
     scheme: str = "http"
+    address: str = ""  # of the client, as the connection or the gateway knows it; empty: unknown
     base: str = ""  # what a gateway has before `path` in the client's endpoint, such as a stage
     arrived_at: int | None = None  # ms, when a door may have let it wait before it was taken in
     # Where a gateway hides what the client has signed: what it may have been, likeliest first, made when it is needed.

@@ -5,6 +5,7 @@ else, so that a package missing from requirements.txt is missed here too. A `Fun
 Runtime API, starts a process when all are busy, and hands each process one event at a time.
 """
 
+import base64
 import contextlib
 import importlib.metadata
 import json
@@ -24,37 +25,27 @@ from http import server
 from pathlib import Path
 from typing import Any
 
-from infra.aws import bundle
-
 ROOT = Path(__file__).parents[2]
 _PROVIDED = ("awslambdaric", "boto3")  # what the Python runtime of Lambda brings along
 _NEXT = "/2018-06-01/runtime/invocation/next"
 _OUTCOME = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<id>[^/]+)/)?(?P<kind>response|error|init/error)")
 _START_SECONDS = 60
+_LOOK_SECONDS = 0.01
 
 
 class FunctionError(Exception):
     """The function, or its start, ended with an exception."""
 
 
-def package(folder: Path) -> Path:
-    """Chalice's package of this checkout, finished as for a deployment."""
-    chalice = Path(sys.executable).with_name("chalice")
-    command = ["/usr/bin/env", "AWS_DEFAULT_REGION=us-east-1", chalice, "package", "--stage", "dev", folder]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603  # our own tool
-    made = folder / "deployment.zip"
-    bundle.finish(made)
-    return made
-
-
-def handlers(template: Path) -> dict[str, str]:
-    """The handlers of the functions of a template, by their names there."""
-    resources = json.loads(template.read_text())["Resources"]
-    return {
-        name: str(resource["Properties"]["Handler"])
-        for name, resource in resources.items()
-        if resource["Type"] == "AWS::Serverless::Function"
-    }
+@contextlib.contextmanager
+def engine_server() -> Iterator[str]:
+    """The embedded engine in a process of its own; its URL."""
+    command = [sys.executable, "-m", "infra.embedded.serve"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            yield (process.stdout.readline() if process.stdout else "").strip()
+        finally:
+            process.terminate()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +56,10 @@ class Sandbox:
     python: Path
 
     @classmethod
-    def make(cls, folder: Path, made: Path) -> "Sandbox":
-        """Unpack a package, and make a Python for it."""
+    def make(cls, folder: Path, code: Path) -> "Sandbox":
+        """Unpack a package's code, and make a Python for it."""
         task_root, environment = folder / "task", folder / "python"
-        with zipfile.ZipFile(made) as read:
+        with zipfile.ZipFile(code) as read:
             read.extractall(task_root)
         venv.create(environment, symlinks=True)
         [site] = environment.glob("lib/python*/site-packages")
@@ -88,9 +79,8 @@ def _closure(names: tuple[str, ...]) -> set[str]:
         name = pending.pop().lower()
         if name not in found:
             found.add(name)
-            for requirement in importlib.metadata.requires(name) or ():
-                if ";" not in requirement:
-                    pending.append(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
+            needed = [line for line in importlib.metadata.requires(name) or () if ";" not in line]
+            pending += [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in needed]
     return found
 
 
@@ -109,7 +99,7 @@ class Function:
         starts: for each process, seconds from its start to its first request for an event.
     """
 
-    def __init__(  # noqa: PLR0913  # what Lambda lets one say about a function
+    def __init__(  # what Lambda lets one say about a function
         self,
         *,
         name: str,
@@ -150,6 +140,15 @@ class Function:
         self._thread = threading.Thread(target=self._api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
+    def provision(self, processes: int) -> None:
+        """Start so many processes ahead of events, as Lambda does for provisioned concurrency; return when they ask."""
+        with self._lock:
+            for _ in range(processes - len(self._processes)):
+                self._start()
+        deadline = time.monotonic() + _START_SECONDS
+        while len(self.starts) < processes and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+
     def invoke(self, event: Any) -> Any:
         """What the function returns for an event.
 
@@ -158,7 +157,7 @@ class Function:
             TimeoutError: its time is over.
         """
         seconds = self._seconds
-        invocation = _Invocation(event=json.dumps(event).encode(), deadline=time.time() + seconds)
+        invocation = _Invocation(event=json.dumps(event, default=_base64).encode(), deadline=time.time() + seconds)
         with self._lock:
             if self._broken is not None:
                 raise self._broken
@@ -173,11 +172,18 @@ class Function:
             with self._lock:
                 self._open -= 1
 
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes, in the order of their starts."""
+        return [process.pid for process in self._processes]
+
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, whatever they have in hand."""
         for process in self._processes:
             process.kill()
             process.wait()
+        for invocation in list(self._taken.values()):
+            invocation.outcome.set_exception(FunctionError("the function has been closed"))
         for _ in range(2 * self._most):
             self._invocations.put(None)
         self._api.shutdown()
@@ -246,6 +252,11 @@ class Function:
         }
 
 
+def _base64(value: bytes) -> str:
+    """A binary attribute as it stands in an event."""
+    return base64.b64encode(value).decode()
+
+
 class _RuntimeApi(server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -264,7 +275,7 @@ class _Handler(server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _RuntimeApi
 
-    def do_GET(self) -> None:  # noqa: N802  # the standard library's name
+    def do_GET(self) -> None:  # the standard library's name
         """A process asks for an event."""
         invocation = self.server.function.take() if self.path == _NEXT else None
         if invocation is None:
@@ -283,7 +294,7 @@ class _Handler(server.BaseHTTPRequestHandler):
             },
         )
 
-    def do_POST(self) -> None:  # noqa: N802  # the same
+    def do_POST(self) -> None:  # the same
         """A process tells what became of an event."""
         body = b"".join(self._read())
         found = _OUTCOME.fullmatch(self.path)

@@ -80,6 +80,8 @@ class Tables:
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
+    tokens: memory.Tokens = field(default_factory=memory.Tokens)
+    acls: memory.Acls = field(default_factory=memory.Acls)
     topics: memory.Topics = field(default_factory=memory.Topics)
     subscriptions: memory.Subscriptions = field(default_factory=memory.Subscriptions)
     publications: memory.Publications = field(default_factory=memory.Publications)
@@ -148,7 +150,7 @@ class Process:
             queues=self.queues, store=self.tables.messages, clock=self.clock, ids=self.ids, longest_wait=longest_wait
         )
         self.identities = identities.Identities(store=self.tables.identities, clock=self.clock)
-        self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
+        self.accounts = accounts.Accounts(store=self.tables.accounts, clock=self.clock, ids=self.ids)
         self.release = upkeep.Release(queues=shared, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
         self.purge = upkeep.Purge(
@@ -204,12 +206,12 @@ class Process:
         """Another process on the same tables."""
         return Process(self.tables)
 
-    def create(self, name: str = "demo", **attributes: int | bool) -> queue.Queue:
+    def create(self, name: str = "demo", **attributes: object) -> queue.Queue:
         """A queue with these attributes."""
         made, _ = self.queues.create(HERE, name, queue.QueueChange(**attributes))
         return made
 
-    def create_topic(self, name: str = "news", **attributes: int | bool) -> topic.Topic:
+    def create_topic(self, name: str = "news", **attributes: object) -> topic.Topic:
         """A topic with these attributes."""
         made, _ = self.topics.create(HERE, name, topic.TopicChange(**attributes))
         return made

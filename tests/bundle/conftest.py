@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from infra.aws import package as packaging
+from infra.aws import template
 from infra.bench import lambdas
 from tests import live
 from tests.bundle import deployment, fronts
@@ -14,23 +17,39 @@ if not os.environ.get("CI"):
     pytest.importorskip("mns")
     pytest.importorskip("awslambdaric")
 
-DOORS = ("REST API", "HTTP API", "function URL")
+DOORS = {
+    "REST API": template.Door.REST,
+    "HTTP API": template.Door.HTTP,
+    "function URL": template.Door.URL,
+}
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory):
-    return lambdas.package(tmp_path_factory.mktemp("package"))
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[template.Door, packaging.Package]:
+    """What `make package` makes, for each kind of front."""
+    folder = tmp_path_factory.mktemp("package")
+    return {door: packaging.make("dev", door, region="us-east-1", into=folder / door.value) for door in DOORS.values()}
 
 
 @pytest.fixture(scope="session")
-def deployed(package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
+def package(packages: dict[template.Door, packaging.Package]) -> Path:
+    """The code, the same behind each front."""
+    return packages[template.Door.REST].code
+
+
+@pytest.fixture(scope="session")
+def sandbox(package: Path, tmp_path_factory: pytest.TempPathFactory) -> lambdas.Sandbox:
+    return lambdas.Sandbox.make(tmp_path_factory.mktemp("sandbox"), package)
+
+
+@pytest.fixture(scope="session")
+def deployed(packages, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
     """Everything, running; at the end no function may have logged a warning or an error, and no trigger failed."""
     folder = tmp_path_factory.mktemp("deployment")
-    sandbox = lambdas.Sandbox.make(folder, package)
-    with deployment.engine_server(folder) as url:
+    with lambdas.engine_server() as url:
         tables = deployment.Tables(url)
-        handlers = lambdas.handlers(package.with_name("sam.json"))
-        made = deployment.Deployment(sandbox, handlers, tables, url, folder)
+        stack = deployment.Stack(packages[template.Door.REST].template)
+        made = deployment.Deployment(sandbox, stack, tables, url, folder)
         try:
             made.set_up()
             yield made
@@ -38,6 +57,16 @@ def deployed(package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[depl
             made.close()
             tables.close()
         assert (made.log.read_text(), made.errors) == ("", [])
+
+
+@pytest.fixture(autouse=True)
+def _attended(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Streams are read while a test needs them."""
+    if "deployed" not in request.fixturenames:
+        yield
+        return
+    with request.getfixturevalue("deployed").attended():
+        yield
 
 
 class Server:
@@ -58,16 +87,41 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def servers(deployed: deployment.Deployment) -> Iterator[dict[str, Server]]:
-    rest = deployed.function("APIHandler")
-    direct = deployed.function("direct", handler="chalicelib.api.direct.handler")
+def functions(deployed: deployment.Deployment, packages) -> dict[str, lambdas.Function]:
+    """The function behind each front, as its template has it."""
     made = {
-        "REST API": Server(fronts.rest(rest)),
-        "HTTP API": Server(fronts.http_api(direct)),
-        "function URL": Server(fronts.function_url(direct)),
+        name: deployed.another(name, deployment.Stack(packages[door].template).function("APIHandler"))
+        for name, door in DOORS.items()
     }
+    for function in made.values():
+        function.provision(2)  # so that no test measures a start: one polls while the other sends
+    return made
+
+
+@pytest.fixture(scope="session")
+def servers(deployed: deployment.Deployment, functions) -> Iterator[dict[str, Server]]:
+    made = {
+        "REST API": Server(fronts.rest(functions["REST API"])),
+        "HTTP API": Server(fronts.http_api(functions["HTTP API"])),
+        "function URL": Server(fronts.function_url(functions["function URL"])),
+    }
+    deployed.announce(made["REST API"].endpoint)
     yield made
     for server in made.values():
+        server.close()
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[fronts.Respond], Server]]:
+    """Opens further fronts."""
+    made: list[Server] = []
+
+    def open_one(respond: fronts.Respond) -> Server:
+        made.append(Server(respond))
+        return made[-1]
+
+    yield open_one
+    for server in made:
         server.close()
 
 

@@ -92,3 +92,8 @@ def test_the_longest_wait_is_0_to_30_seconds_and_may_have_a_fraction(text, sente
 def test_a_number_of_shards_out_of_range_is_a_value_error_that_names_the_variable(shards):
     with pytest.raises(ValueError, match="OPENMNS_QUEUE_SHARDS"):
         settings.read({"OPENMNS_QUEUE_SHARDS": shards})
+
+
+def test_lambdas_own_variable_says_that_lambda_has_started_the_process():
+    assert settings.on_lambda({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
+    assert not settings.on_lambda({"OPENMNS_REGION": "cn-hangzhou"})
