@@ -19,6 +19,7 @@ from chalicelib.broker import (
     publications,
     queues,
     subscriptions,
+    throttle,
     topics,
     upkeep,
 )
@@ -136,6 +137,9 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
+        ),
+        calls=throttle.Calls(
+            clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
         ),
     )
     machine = clocks.SystemClock()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.model import limits
+from chalicelib.model import limits, throttle
 
 _PLACEHOLDER_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/none"
 
@@ -22,6 +22,8 @@ class Settings:
     inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload
     queue_shards: int = limits.QUEUE_SHARDS.default  # OPENMNS_QUEUE_SHARDS: of new queues
     topic_shards: int = limits.TOPIC_SHARDS.default  # OPENMNS_TOPIC_SHARDS: of new topics
+    account_rate: int = limits.ACCOUNT_RATE  # OPENMNS_ACCOUNT_RATE: an account's calls on messages a second; 0: any
+    metadata_rate: int = limits.METADATA_RATE  # OPENMNS_METADATA_RATE: its other calls a second; 0: any number
     public_url: str = "http://localhost"  # OPENMNS_PUBLIC_URL: where receivers of pushes find the certificate
     push_allow: str = ""  # OPENMNS_PUSH_ALLOW: networks that pushes may reach though they are not public
     push_ca_file: str = ""  # OPENMNS_PUSH_CA_FILE: certificates to trust besides the machine's
@@ -42,6 +44,8 @@ class Settings:
         ):
             if not shards.low <= given <= shards.high:
                 raise ValueError(f"OPENMNS_{name}_SHARDS should be {shards.low} to {shards.high}, not {given}")
+        throttle.check_rate("OPENMNS_ACCOUNT_RATE", self.account_rate)
+        throttle.check_rate("OPENMNS_METADATA_RATE", self.metadata_rate)
         if not 0 <= self.longest_wait <= limits.WAIT_SECONDS.high:
             raise ValueError(f"OPENMNS_LONGEST_WAIT should be 0 to {limits.WAIT_SECONDS.high}, not {self.longest_wait}")
 

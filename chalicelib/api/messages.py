@@ -15,6 +15,7 @@ def send(call: Call) -> http.Response:
     parsed = wire.parse_messages(call.request.body)
     if isinstance(parsed, message.Draft):
         return wire.render_sent(call.verbs.messages.send(call.namespace, call.path["queue"], parsed))
+    call.verbs.calls.charge(call.namespace, len(parsed))
     return wire.render_batch(call.verbs.messages.send_batch(call.namespace, call.path["queue"], parsed))
 
 
@@ -24,7 +25,7 @@ def receive(call: Call) -> Step:
     poll = call.verbs.messages.poll(
         call.namespace, call.path["queue"], limit=count or 1, wait_seconds=wait, since=call.request.arrived_at
     )
-    return _look(poll, partial(wire.render_received, batch=count is not None))
+    return _look(call, poll, partial(wire.render_received, batch=count is not None))
 
 
 def peek(call: Call) -> http.Response:
@@ -55,13 +56,14 @@ def change_visibility(call: Call) -> http.Response:
     )
 
 
-def _look(poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.Response]) -> Step:
+def _look(call: Call, poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.Response]) -> Step:
     received = poll.look()
     if received:
+        call.verbs.calls.charge(call.namespace, len(received))
         return render(received)
     return Waiting(
         queue_id=poll.queue_id,
         deadline=poll.deadline,
         next_due=poll.next_due,
-        resume=partial(_look, poll, render),
+        resume=partial(_look, call, poll, render),
     )

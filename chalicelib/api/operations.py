@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib import parse
 
-from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, topics
+from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, throttle, topics
 from chalicelib.model import account, errors
 from chalicelib.wire import http
 
@@ -30,6 +30,7 @@ class Verbs:
     publications: publications.Publications
     accounts: accounts.Accounts
     identities: identities.Identities
+    calls: throttle.Calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,11 @@ class Operation:
     path: str  # with {variables}
     run: Callable[[Call], Step]
     when: Callable[[http.Request], bool] = lambda request: True  # what else the request must have  # noqa: ARG005
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether it is counted at the rate of calls that are not on messages."""
+        return not self.path.endswith("/messages")
 
 
 class Router:

@@ -97,6 +97,12 @@ REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a characte
 XML_DEPTH = 16  # R: the deepest request has five levels
 XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
 
+# Rates (D "Throttling policy", "Limits"), per account and region; a batch counts as its messages.
+ACCOUNT_RATE = 20_000  # calls on messages a second
+METADATA_RATE = 200  # other calls a second
+HIGHEST_RATE = 1_000_000  # R: that can be set up
+METERS_KEPT = 10_000  # R: accounts, queues or subscriptions whose rates a process remembers
+
 # Receipts and waiting (R).
 CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key that changed elsewhere
 LONG_POLL_FIRST_LOOK_SECONDS = 0.05  # a waiting Lambda looks again after this long ...

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import settings
-from chalicelib.model import account, errors, queue
+from chalicelib.model import account, errors, queue, throttle
 
 FILE = "openmns.toml"
 ACCOUNT_ID = "1234567890123456"
@@ -51,6 +51,8 @@ class LocalConfig:
     engine: str = ENGINES[0]
     durability: str = DURABILITIES[0]
     workers: int = 1  # processes that serve; more than one need a folder
+    account_rate: int = 0  # an account's calls on messages a second; 0: any number
+    metadata_rate: int = 0  # its other calls a second; 0: any number
     public_url: str = ""  # where receivers of pushes reach the server; empty: host and port
     push_allow: str = LOOPBACK  # networks that pushes may reach though they are not public
     push_ca_file: str = ""  # certificates that pushes trust besides the machine's
@@ -127,6 +129,8 @@ _SCALARS: dict[str, type] = {
     "engine": str,
     "durability": str,
     "workers": int,
+    "account_rate": int,
+    "metadata_rate": int,
     "account": str,
     "access_key_id": str,
     "access_key_secret": str,
@@ -196,11 +200,20 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         engine=engine,
         durability=durability,
         workers=_workers(values.get("workers"), data),
+        account_rate=_rate("account_rate", values),
+        metadata_rate=_rate("metadata_rate", values),
         keys=keys,
         queues=tuple(_queue(entry, keys) for entry in values.get("queues", [])),
         source=source,
         **{name: values[name] for name in _PUSHES if name in values},
     )
+
+
+def _rate(name: str, values: Mapping[str, Any]) -> int:
+    try:
+        return throttle.check_rate(name, values.get(name, 0))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _workers(told: int | None, data: Path | None) -> int:

@@ -211,6 +211,8 @@ def _settings(told: config.LocalConfig, base: settings.Settings | None) -> setti
             explain_signatures=True,
             inline_bytes=_INLINE_BYTES,
         ),
+        account_rate=told.account_rate,
+        metadata_rate=told.metadata_rate,
         public_url=told.url,
         push_allow=told.push_allow,
         push_ca_file=told.push_ca_file,
