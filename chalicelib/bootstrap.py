@@ -36,6 +36,7 @@ from chalicelib.storage import queues as queue_table
 from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
 from chalicelib.storage import topics as topic_table
+from chalicelib.storage import vault as vaults
 from chalicelib.wire import notifications
 
 _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
@@ -80,6 +81,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     waiter: waiting.Waiter | None = None,
     settle: Callable[[], None] = lambda: None,
     services: Services | None = None,
+    vault: ports.Vault | None = None,
     pushes: ports.Lanes | None = None,
     make_certificate: Callable[[], certificate.Certificate] | None = None,
     read_key: Callable[[str], signing.Key] | None = None,
@@ -96,7 +98,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         fan: how independent calls of the engine are made.
         waiter: how a thread waits for a long poll.
         settle: brings counts up to date, where that can be had at once.
-        services: gives the clients of SES and SNS; boto3's unless handed in.
+        services: gives the clients of SES, SNS and KMS; boto3's unless handed in.
+        vault: seals secrets; KMS unless handed in.
         pushes: in which pushes are made; threads unless handed in.
         make_certificate: makes the certificate of pushes where nobody sets it up.
         read_key: makes what signs pushes of a key's PEM text; `push.signing` does unless handed in.
@@ -104,6 +107,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
+    services = services or _aws
+    vault = vault or vaults.KmsVault(
+        client=lambda: services("kms"),
+        key_id=settings.kms_key,
+        clock=clocks.SystemClock(),
+        draw=clocks.random_bytes,
+    )
     gate = errors.Gate(engine)
     batch = batches.Batches(gate=gate, clock=clock)
     prefix = settings.table_prefix
@@ -150,7 +160,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         queue=queue_channel.QueueChannel(
             find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
         ),
-        services=services or _aws,
+        services=services,
         machine=machine,
         ids=ids,
     )
@@ -259,7 +269,8 @@ def _aws(service: str) -> Any:
     from botocore.config import Config  # noqa: PLC0415  # the same
 
     limit = limits.PUSH_SECONDS
-    config = Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=limit, read_timeout=limit)
+    attempts = 3 if service == "kms" else 1  # pushes are tried again by the rules of their subscriptions
+    config = Config(retries={"mode": "standard", "max_attempts": attempts}, connect_timeout=limit, read_timeout=limit)
     return boto3.client(service, config=config)
 
 

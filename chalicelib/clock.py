@@ -24,6 +24,11 @@ class SystemClock:
         time.sleep(seconds)
 
 
+def random_bytes(count: int) -> bytes:
+    """As many bytes that nobody can guess."""
+    return secrets.token_bytes(count)
+
+
 class RandomIds:
     """Ids that nobody else makes."""
 

@@ -24,6 +24,7 @@ class Settings:
     topic_shards: int = limits.TOPIC_SHARDS.default  # OPENMNS_TOPIC_SHARDS: of new topics
     account_rate: int = limits.ACCOUNT_RATE  # OPENMNS_ACCOUNT_RATE: an account's calls on messages a second; 0: any
     metadata_rate: int = limits.METADATA_RATE  # OPENMNS_METADATA_RATE: its other calls a second; 0: any number
+    kms_key: str = "alias/openmns"  # OPENMNS_KMS_KEY: id, ARN or alias of the key that seals secrets
     public_url: str = "http://localhost"  # OPENMNS_PUBLIC_URL: where receivers of pushes find the certificate
     push_allow: str = ""  # OPENMNS_PUSH_ALLOW: networks that pushes may reach though they are not public
     push_ca_file: str = ""  # OPENMNS_PUSH_CA_FILE: certificates to trust besides the machine's

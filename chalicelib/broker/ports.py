@@ -118,6 +118,26 @@ class Channel(Protocol):
         """Hand a message to the subscription's endpoint, within the time that an endpoint has."""
 
 
+class SealBroken(Exception):  # noqa: N818  # what is the matter, as with the errors of the model
+    """What is sealed cannot be opened: by another key, in another context, or it is damaged."""
+
+
+class Vault(Protocol):
+    """Seals what may not lie about in the open, such as secrets of keys."""
+
+    def seal(self, plain: bytes, *, context: str, key_id: str = "") -> bytes:
+        """Encrypt `plain`, so that it opens in the same context only.
+
+        Args:
+            plain: what to seal.
+            context: what it is and whose, such as `key/LTAI…`; it is no secret.
+            key_id: the key to do it by; empty: the deployment's own.
+        """
+
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        """What was sealed in this context; raises SealBroken."""
+
+
 class Queues(Protocol):
     """Queues by namespace and name."""
 

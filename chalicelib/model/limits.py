@@ -120,3 +120,9 @@ TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whate
 PUBLICATION_SLACK_SECONDS = 3_600  # publications and deliveries outlive their end by this, so that it is noticed
 # The counts of a deleted topic outlive its publications, which end with their time to live.
 TALLY_SLACK_SECONDS = TOPIC_RETENTION_SECONDS + PUBLICATION_SLACK_SECONDS + TTL_SLACK_SECONDS
+
+# Secrets at rest (docs/adr/0017).
+KMS_PLAIN_BYTES = 4_096  # what KMS encrypts itself (AWS KMS Encrypt)
+DATA_KEY_BYTES = 32  # AES-256
+DATA_KEY_SECONDS = 3_600  # R: a process takes a new data key after this long ...
+DATA_KEY_USES = 2**24  # ... or this many seals; 2**32 random nonces are what AES-GCM bears (NIST SP 800-38D)

@@ -2,6 +2,7 @@
 
 ClientError: failed condition   ->  ConditionFailed (never leaves storage)
 ClientError: throttling         ->  model TooManyRequests
+ClientError: not KMS's to open  ->  SealBroken of the ports
 any other, or no answer at all  ->  model InternalError
 """
 
@@ -10,6 +11,7 @@ from typing import Any
 
 from botocore import exceptions
 
+from chalicelib.broker import ports
 from chalicelib.model import errors
 from chalicelib.storage import client
 
@@ -21,6 +23,7 @@ _THROTTLED = frozenset(
         "ItemCollectionSizeLimitExceededException",  # the shard is full; another one may take more
     }
 )
+_NOT_OURS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class ConditionFailed(Exception):  # noqa: N818  # an outcome that storage always handles, not an error
@@ -35,13 +38,13 @@ class Gate:
     """An engine whose errors are ours."""
 
     def __init__(self, engine: client.Client) -> None:
-        self.put_item = _guarded(engine.put_item)
-        self.get_item = _guarded(engine.get_item)
-        self.update_item = _guarded(engine.update_item)
-        self.delete_item = _guarded(engine.delete_item)
-        self.query = _guarded(engine.query)
-        self.batch_get_item = _guarded(engine.batch_get_item)
-        self.batch_write_item = _guarded(engine.batch_write_item)
+        self.put_item = guarded(engine.put_item)
+        self.get_item = guarded(engine.get_item)
+        self.update_item = guarded(engine.update_item)
+        self.delete_item = guarded(engine.delete_item)
+        self.query = guarded(engine.query)
+        self.batch_get_item = guarded(engine.batch_get_item)
+        self.batch_write_item = guarded(engine.batch_write_item)
 
 
 def translate(error: exceptions.ClientError | exceptions.BotoCoreError) -> Exception:
@@ -54,10 +57,14 @@ def translate(error: exceptions.ClientError | exceptions.BotoCoreError) -> Excep
         return ConditionFailed(response.get("Item"))
     if code in _THROTTLED:
         return errors.TooManyRequests()
+    if code in _NOT_OURS:
+        return ports.SealBroken()
     return errors.InternalError()
 
 
-def _guarded(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def guarded(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A method of a client whose errors are ours."""
+
     def call(**arguments: Any) -> dict[str, Any]:
         try:
             return method(**arguments)

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from chalicelib import bootstrap, clock, settings, telemetry
 from chalicelib.model import account, errors, limits
-from infra.local import certificates, config, driver, engine, outbox, parking, runners
+from infra.local import certificates, config, driver, engine, outbox, parking, runners, vault
 from infra.local import clock as clocks
 from infra.local.shared import Shared
 
@@ -108,6 +108,7 @@ def start(
             lot,
             settle=lambda: runner.settle(),  # noqa: PLW0108  # made below
             services=sent.client,
+            vault=_vault(told),
             make_certificate=certificates.make,
             read_key=certificates.read_key,
         )
@@ -160,7 +161,7 @@ def join(
     held = contextlib.ExitStack()
     made = _embedded(told, moved, held, told.data / _FILE)
     made.subscribe(written)
-    application = _application(decided, made, moved, lot)
+    application = _application(decided, made, moved, lot, vault=vault.in_folder(told.data))
     epoch = shared.epoch
 
     def refresh() -> None:
@@ -238,6 +239,13 @@ def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.E
         return _embedded(told, moved, held, path)
     except OSError as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
+
+
+def _vault(told: config.LocalConfig) -> vault.KeyVault:
+    try:
+        return vault.in_memory() if told.data is None else vault.in_folder(told.data)
+    except OSError as error:
+        raise config.ConfigError(f"cannot keep the key in {told.data}: {error}") from error
 
 
 def _embedded(
