@@ -13,6 +13,7 @@ from chalicelib.api import door, operations, waiting
 from chalicelib.broker import (
     accounts,
     deliveries,
+    event_rules,
     identities,
     messages,
     ports,
@@ -23,12 +24,13 @@ from chalicelib.broker import (
     topics,
     upkeep,
 )
-from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
+from chalicelib.model import account, certificate, delivery, endpoint, limits, object_event, publication, queue, topic
 from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors, resources
 from chalicelib.storage import deliveries as delivery_table
+from chalicelib.storage import event_rules as event_rule_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import publications as publication_table
@@ -37,7 +39,7 @@ from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
 from chalicelib.storage import topics as topic_table
 from chalicelib.storage import vault as vaults
-from chalicelib.wire import notifications
+from chalicelib.wire import notifications, object_events
 
 _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
 
@@ -60,6 +62,7 @@ class Application:
     deliver: deliveries.Deliver
     redeliver: deliveries.Redeliver
     log: deliveries.Log
+    notify: event_rules.Notify
     forget: Callable[[], None]  # what is remembered of the engine, for it may have changed otherwise
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
@@ -121,6 +124,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     queue_store = queue_table.Queues(resources=resource_store)
     topic_store = topic_table.Topics(resources=resource_store)
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
+    event_rule_store = event_rule_table.EventRules(resources=resource_store)
     publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
@@ -147,6 +151,9 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
+        ),
+        event_rules=event_rules.EventRules(
+            store=event_rule_store, find_queue=queue_verbs.find, find_topic=topic_verbs.find, clock=clock
         ),
         calls=throttle.Calls(
             clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
@@ -213,6 +220,16 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),
         log=deliveries.Log(topics=topic_store, subscriptions=subscription_store, deliveries=delivery_store),
+        notify=event_rules.Notify(
+            rules=event_rule_store,
+            owners=object_event.read_owners(settings.bucket_owners, settings.region),
+            find_queue=queue_verbs.find,
+            find_topic=topic_verbs.find,
+            messages=message_store,
+            publications=publication_store,
+            render=object_events.render_event,
+            clock=clock,
+        ),
         forget=forget,
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,

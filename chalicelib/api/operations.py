@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib import parse
 
-from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, throttle, topics
+from chalicelib.broker import (
+    accounts,
+    event_rules,
+    identities,
+    messages,
+    publications,
+    queues,
+    subscriptions,
+    throttle,
+    topics,
+)
 from chalicelib.model import account, errors
 from chalicelib.wire import http
 
@@ -30,6 +40,7 @@ class Verbs:
     publications: publications.Publications
     accounts: accounts.Accounts
     identities: identities.Identities
+    event_rules: event_rules.EventRules
     calls: throttle.Calls
 
 

@@ -12,6 +12,7 @@ from chalicelib.model import (
     account,
     delivery,
     errors,
+    event_rule,
     message,
     publication,
     queue,
@@ -259,11 +260,30 @@ class Subscriptions(Protocol):
         """Delete all subscriptions of a topic."""
 
 
+class EventRules(Protocol):
+    """Event rules by namespace and name."""
+
+    def get(self, namespace: account.Namespace, name: str) -> event_rule.EventRule | None:
+        """The rule."""
+
+    def create(self, namespace: account.Namespace, new: event_rule.EventRule) -> event_rule.EventRule | None:
+        """Store `new` and return None; if the name is taken, store nothing and return the rule that has it."""
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        """Delete the rule; False: there is none."""
+
+    def all(self, namespace: account.Namespace) -> Iterator[event_rule.EventRule]:
+        """All rules of a namespace, ascending by name."""
+
+
 class Publications(Protocol):
     """The messages of topics."""
 
     def put(self, new: publication.Publication) -> None:
         """Store a message; raises errors.TooManyRequests if its shard takes no more at the moment."""
+
+    def put_once(self, new: publication.Publication) -> bool:
+        """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
         """Those of these messages that are still held."""

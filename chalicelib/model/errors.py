@@ -207,5 +207,17 @@ class TooManyRequests(MnsError):
     status = 429
 
 
+class EventRuleNotExist(NotExist):
+    """The event rule you provided is not exist."""
+
+
+class EventRuleAlreadyExist(AlreadyExist):
+    """The event rule you want to create is already exist."""
+
+
+class EventRuleNumExceededLimit(BadRequest):
+    """The account has as many event rules in the region as it may have."""
+
+
 class InternalError(MnsError):
     """The server met an error of its own; the request may be tried again."""

@@ -97,6 +97,12 @@ REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a characte
 XML_DEPTH = 16  # R: the deepest request has five levels
 XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
 
+# Event rules (D "Configure event notification rules").
+EVENT_RULES_PER_REGION = 10
+EVENT_RULE_NAME_LENGTH = 85
+MATCH_RULES = 5  # "resource descriptions" of a rule
+MATCH_LENGTH = 1_200  # R: a bucket's resource name and the longest key
+
 # Rates (D "Throttling policy", "Limits"), per account and region; a batch counts as its messages.
 ACCOUNT_RATE = 20_000  # calls on messages a second
 METADATA_RATE = 200  # other calls a second

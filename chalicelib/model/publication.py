@@ -105,7 +105,7 @@ class Publication:
 def accept(
     draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
 ) -> Publication:
-    """The publication that `draft` becomes in a topic at `now` (ms).
+    """The publication that `draft` becomes in a topic at `now` (ms), see `place`.
 
     Raises:
         errors.InvalidArgument: the message is larger than the topic takes.
@@ -113,6 +113,13 @@ def accept(
     size, maximum = draft.message.size, to.attributes.maximum_message_size
     if size > maximum:
         raise errors.InvalidArgument(f"The message has {size} bytes, but the topic takes {maximum} at most.")
+    return place(draft, to, namespace, message_id=message_id, shard=shard, now=now)
+
+
+def place(
+    draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
+) -> Publication:
+    """The publication that `draft` becomes in a topic at `now` (ms), whatever its size."""
     return Publication(
         message_id=message_id,
         namespace=namespace,

@@ -25,6 +25,15 @@ class Publications:
     def put(self, new: publication.Publication) -> None:
         self._gate.put_item(TableName=self._table, Item=_encode(new))
 
+    def put_once(self, new: publication.Publication) -> bool:
+        try:
+            self._gate.put_item(
+                TableName=self._table, Item=_encode(new), ConditionExpression="attribute_not_exists(pk)"
+            )
+        except errors.ConditionFailed:
+            return False
+        return True
+
     def get_all(self, keys: Sequence[ports.PublicationKey]) -> Mapping[ports.PublicationKey, publication.Publication]:
         found = self._batches.read(
             self._table,
