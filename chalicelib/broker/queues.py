@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
-from chalicelib.model import account, errors, limits, queue
+from chalicelib.model import account, errors, limits, queue, resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +51,32 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         self._shards = shards
         self._settle = settle
 
-    def create(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> tuple[queue.Queue, bool]:
+    def create(
+        self,
+        namespace: account.Namespace,
+        name: str,
+        change: queue.QueueChange,
+        *,
+        kind: resource.Type | None = None,
+        tags: Sequence[resource.Tag] = (),
+    ) -> tuple[queue.Queue, bool]:
         """Create a queue with the attributes named and the defaults for the others; say whether it is new.
 
+        One that is there keeps its type and tags; only a type that is named is compared.
+
         Raises:
-            errors.QueueAlreadyExist: there is one whose effective attributes differ.
+            errors.QueueAlreadyExist: there is one that differs from what is named, see `QueueAttributes.answers`.
             errors.QueueNumExceededLimit: the namespace has as many queues as it may have.
             errors.InvalidArgument, errors.InvalidQueueName, errors.QueueNameLengthError: no queue may be like this.
         """
         attributes = queue.QueueAttributes().evolve(change)
         queue.check_name(name)
+        labels = resource.check_tags(tags)
+        self._check_dead_letter(namespace, name, change)
         return self._create(
             namespace,
             name,
-            attributes,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
             most=limits.QUEUES_PER_ACCOUNT,
             full=lambda: errors.QueueNumExceededLimit(
                 f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
@@ -76,6 +88,8 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
                 attributes=attributes,
                 created_at=now,
                 modified_at=now,
+                type=kind or resource.Type.NORMAL,
+                tags=labels,
             ),
         )
 
@@ -87,6 +101,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         queue.QueueAttributes().evolve(change)
+        self._check_dead_letter(namespace, name, change)
         self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[queue.Queue, queue.Counts]:
@@ -104,6 +119,16 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         """One page of the queues, ascending by name."""
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
+
+    def _check_dead_letter(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
+        """Check that dead letters have somewhere to go; raises errors.InvalidArgument."""
+        policy = change.dead_letter
+        if policy is None or not policy.enabled:
+            return
+        if policy.target == name:
+            raise errors.InvalidArgument("The DeadLetterTargetQueue should be another queue.")
+        if self._store.get(namespace, policy.target) is None:
+            raise errors.InvalidArgument(f"The DeadLetterTargetQueue {policy.target} does not exist.")
 
     def _counts(self, queues: Sequence[queue.Queue]) -> dict[str, queue.Counts]:
         self._settle()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
-from chalicelib.model import account, errors, limits, queue, topic
+from chalicelib.model import account, errors, limits, queue, resource, topic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +51,31 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         self._shards = shards
         self._settle = settle
 
-    def create(self, namespace: account.Namespace, name: str, change: topic.TopicChange) -> tuple[topic.Topic, bool]:
+    def create(
+        self,
+        namespace: account.Namespace,
+        name: str,
+        change: topic.TopicChange,
+        *,
+        kind: resource.Type | None = None,
+        tags: Sequence[resource.Tag] = (),
+    ) -> tuple[topic.Topic, bool]:
         """Create a topic with the attributes named and the defaults for the others; say whether it is new.
 
+        One that is there keeps its type and tags; only a type that is named is compared.
+
         Raises:
-            errors.TopicAlreadyExist: there is one whose effective attributes differ.
+            errors.TopicAlreadyExist: there is one that differs from what is named, see `TopicAttributes.answers`.
             errors.TopicNumExceededLimit: the namespace has as many topics as it may have.
             errors.InvalidArgument, errors.TopicNameInvalid, errors.TopicNameLengthError: no topic may be like this.
         """
         attributes = topic.TopicAttributes().evolve(change)
         topic.check_name(name)
+        labels = resource.check_tags(tags)
         return self._create(
             namespace,
             name,
-            attributes,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
             most=limits.TOPICS_PER_ACCOUNT,
             full=lambda: errors.TopicNumExceededLimit(
                 f"The account has {limits.TOPICS_PER_ACCOUNT} topics in {namespace.region}, the most it may have."
@@ -76,6 +87,8 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
                 attributes=attributes,
                 created_at=now,
                 modified_at=now,
+                type=kind or resource.Type.NORMAL,
+                tags=labels,
             ),
         )
 

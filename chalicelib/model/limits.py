@@ -35,6 +35,14 @@ QUEUE_NAME_LENGTH = 120  # D "Limits"; older pages said 256
 QUEUES_PER_ACCOUNT = 1_000  # D "Limits", per account and region
 QUEUE_SHARDS = Range(name="shards", low=1, high=64, default=1)  # R: more shards, more throughput, looser order
 
+# What the control-plane API adds to queues, topics and subscriptions (OA names the fields, mostly without ranges).
+MAX_RECEIVE_COUNT = Range(name="MaxReceiveCount", low=1, high=1_000, default=16)  # R
+MAX_RECEIVES_PER_SECOND = Range(name="MaxReceivesPerSecond", low=1, high=20_000, default=20_000)  # R: an account's rate
+KMS_KEY_ID_LENGTH = 256  # R
+RESOURCE_TAGS = 20  # D "Tags", of all products: per resource
+RESOURCE_TAG_KEY_LENGTH = 128  # D "Tags"
+RESOURCE_TAG_VALUE_LENGTH = 128  # D "Tags"
+
 # Messages (D SendMessage, BatchSendMessage, "Message properties").
 PRIORITY = Range(name="Priority", low=1, high=16, default=8)  # 1 is received first
 BATCH_SIZE = Range(name="numOfMessages", low=1, high=16, default=1)

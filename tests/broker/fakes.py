@@ -204,12 +204,12 @@ class Process:
         """Another process on the same tables."""
         return Process(self.tables)
 
-    def create(self, name: str = "demo", **attributes: int | bool) -> queue.Queue:
+    def create(self, name: str = "demo", **attributes: object) -> queue.Queue:
         """A queue with these attributes."""
         made, _ = self.queues.create(HERE, name, queue.QueueChange(**attributes))
         return made
 
-    def create_topic(self, name: str = "news", **attributes: int | bool) -> topic.Topic:
+    def create_topic(self, name: str = "news", **attributes: object) -> topic.Topic:
         """A topic with these attributes."""
         made, _ = self.topics.create(HERE, name, topic.TopicChange(**attributes))
         return made

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.model import account, limits, queue
+from chalicelib.model import account, limits, queue, resource
+from chalicelib.storage import queues
 from tests.conftest import NOW, Stores
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
@@ -10,7 +11,7 @@ ELSEWHERE = account.Namespace(account_id="1234567890123456", region="cn-shanghai
 OTHER = account.Namespace(account_id="6543210987654321", region="cn-hangzhou")
 
 
-def make(name: str, **attributes: int) -> queue.Queue:
+def make(name: str, **attributes) -> queue.Queue:
     return queue.Queue(
         name=name,
         queue_id=f"id-of-{name}",
@@ -45,6 +46,29 @@ def test_a_change_touches_only_what_it_names(stores):
         modified_at=NOW + 1_000,
     )
     assert stores.queues.get(HERE, "demo") == changed
+
+
+def test_policies_type_and_tags_are_kept_and_only_where_they_are_not_the_default(stores):
+    full = make(
+        "demo",
+        dead_letter=resource.DeadLetter(enabled=True, target="dead", max_receive_count=3),
+        rate_limit=resource.RateLimit(enabled=True, max_receives_per_second=5),
+        encryption=resource.Encryption(enabled=True, sse_type="KMS", key_id="key-1"),
+    ).evolve(type=resource.Type.FIFO, tags=(resource.Tag(key="stage", value="ü"), resource.Tag(key="team")))
+    stores.queues.create(HERE, full)
+    assert stores.queues.get(HERE, "demo") == full
+    extra = {"dead_letter", "rate_limit", "encryption", "type", "tags"}
+    assert extra & queues._encode(make("plain")).keys() == set()
+    assert extra & queues._encode(full).keys() == extra
+
+
+def test_a_policy_is_changed_and_switched_off_again(stores):
+    stores.queues.create(HERE, make("demo"))
+    on = resource.DeadLetter(enabled=True, target="dead")
+    stores.queues.change(HERE, "demo", queue.QueueChange(dead_letter=on), NOW)
+    assert stores.queues.get(HERE, "demo") == make("demo", dead_letter=on)
+    stores.queues.change(HERE, "demo", queue.QueueChange(dead_letter=resource.DeadLetter()), NOW)
+    assert stores.queues.get(HERE, "demo") == make("demo")
 
 
 def test_a_change_of_a_missing_queue_makes_none(stores):
