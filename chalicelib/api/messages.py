@@ -65,5 +65,6 @@ def _look(call: Call, poll: verbs.Poll, render: Callable[[Sequence[message.Recei
         queue_id=poll.queue_id,
         deadline=poll.deadline,
         next_due=poll.next_due,
+        held_until=poll.held_until,
         resume=partial(_look, call, poll, render),
     )

@@ -67,6 +67,12 @@ class Waiting:
     next_due: int | None  # ms, when a message of the queue becomes visible, as far as is known
     resume: "Callable[[], Step]"  # look again
     give_up: Callable[[], http.Response] = _only_the_door_can  # answer that there is nothing, without another look
+    held_until: int | None = None  # ms, before when no look finds anything; then one may, though nothing new has come
+
+    @property
+    def ends_at(self) -> int:
+        """When to look again at the latest, or to give up (ms)."""
+        return self.deadline if self.held_until is None else min(self.deadline, self.held_until)
 
 
 Step: TypeAlias = http.Response | Waiting

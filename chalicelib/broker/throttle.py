@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from chalicelib.broker import ports
-from chalicelib.model import account, errors, limits, queue, throttle
+from chalicelib.model import account, delivery, errors, limits, queue, subscription, throttle
 
 
 class Meter(Protocol):
@@ -115,10 +115,30 @@ class Receives:
             with self._meters.lock:
                 self._bucket(of, now).give_back(count)
 
-    def next_at(self, of: queue.Queue, now: int) -> int:
-        """When a message may be received again (ms)."""
+    def next_at(self, of: queue.Queue, now: int) -> int | None:
+        """When a message may be received again (ms); None: now."""
+        if not of.attributes.rate_limit.enabled:
+            return None
         with self._meters.lock:
-            return self._bucket(of, now).next_at(now)
+            moment = self._bucket(of, now).next_at(now)
+        return moment if moment > now else None
 
     def _bucket(self, of: queue.Queue, now: int) -> throttle.Bucket:
         return self._meters.get(of.queue_id, of.attributes.rate_limit.max_receives_per_second, now)
+
+
+class Pushes:
+    """How often is pushed to a subscription, where its policy caps that."""
+
+    def __init__(self) -> None:
+        self._meters = Meters(throttle.Line)
+
+    def turn(self, to: subscription.Subscription, item: delivery.Delivery, now: int) -> int:
+        """When a delivery may be attempted: `now`, or the moment (ms) at which it has to come back."""
+        policy = to.attributes.rate_limit
+        if not policy.enabled:
+            return now
+        came_back = item.due_at is not None and item.due_at <= now
+        with self._meters.lock:
+            line = self._meters.get(to.subscription_id, policy.max_receives_per_second, now)
+            return line.turn(now, came_back=came_back)
