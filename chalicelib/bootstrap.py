@@ -28,7 +28,7 @@ from chalicelib.model import account, certificate, delivery, endpoint, limits, o
 from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.storage import accounts as account_table
-from chalicelib.storage import batches, client, errors, resources
+from chalicelib.storage import batches, client, errors, resources, sealing
 from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import event_rules as event_rule_table
 from chalicelib.storage import identities as identity_table
@@ -121,21 +121,34 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     batch = batches.Batches(gate=gate, clock=clock)
     prefix = settings.table_prefix
     resource_store = resources.Resources(gate=gate, prefix=prefix)
+    seal = sealing.Sealing(gate=gate, prefix=prefix, vault=vault, draw=clocks.random_bytes)
     queue_store = queue_table.Queues(resources=resource_store)
     topic_store = topic_table.Topics(resources=resource_store)
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
     event_rule_store = event_rule_table.EventRules(resources=resource_store)
-    publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
+    publication_store = publication_table.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
     )
     queue_verbs = queues.Queues(
-        store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards, settle=settle
+        store=queue_store,
+        tallies=tally_store,
+        sealing=seal,
+        clock=clock,
+        ids=ids,
+        shards=settings.queue_shards,
+        settle=settle,
     )
     topic_verbs = topics.Topics(
-        store=topic_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.topic_shards, settle=settle
+        store=topic_store,
+        tallies=tally_store,
+        sealing=seal,
+        clock=clock,
+        ids=ids,
+        shards=settings.topic_shards,
+        settle=settle,
     )
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
@@ -187,6 +200,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topic_verbs.forget()
         subscription_verbs.forget()
         resource_store.forget()
+        seal.forget()
         verbs.identities.forget()
 
     def close() -> None:
@@ -211,6 +225,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             messages=message_store,
             subscriptions=subscription_store,
             tallies=tally_store,
+            sealing=seal,
             clock=clock,
             seconds=purge_seconds,
         ),
@@ -234,7 +249,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,
         read_topic_deletions=topic_table.read_deletions,
-        read_publications=publication_table.read_new,
+        read_publications=publication_store.read_new,
         read_publication_changes=publication_table.read_changes,
         read_deliveries=delivery_table.read_new,
         close=close,

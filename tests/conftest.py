@@ -19,12 +19,14 @@ from chalicelib.storage import (
     publications,
     queues,
     resources,
+    sealing,
     subscriptions,
     tallies,
     topics,
 )
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
+from infra.local import vault
 
 NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT, the moment of the protocol document's examples
 
@@ -107,6 +109,7 @@ class Stores:
     tallies: tallies.Tallies
     identities: identities.Identities
     accounts: accounts.Accounts
+    sealing: sealing.Sealing
     recorder: Recorder
     engine: engines.LocalEngine
     prefix: str
@@ -152,11 +155,12 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
     gate = errors.Gate(recorder)
     batch = batches.Batches(gate=gate, clock=clock)
     resource = resources.Resources(gate=gate, prefix=prefix)
+    seal = sealing.Sealing(gate=gate, prefix=prefix, vault=vault.in_memory(), draw=os.urandom)
     return Stores(
         queues=queues.Queues(resources=resource),
         topics=topics.Topics(resources=resource),
         subscriptions=subscriptions.Subscriptions(resources=resource),
-        publications=publications.Publications(gate=gate, batches=batch, prefix=prefix),
+        publications=publications.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix),
         deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
             gate=gate, batches=batch, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
@@ -164,6 +168,7 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
+        sealing=seal,
         recorder=recorder,
         engine=engine,
         prefix=prefix,

@@ -17,6 +17,7 @@ from chalicelib.model import (
     publication,
     queue,
     receipt,
+    resource,
     subscription,
     topic,
 )
@@ -137,6 +138,20 @@ class Vault(Protocol):
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """What was sealed in this context; raises SealBroken."""
+
+
+class Sealing(Protocol):
+    """The keys that encrypt what queues and topics hold."""
+
+    def prepare(self, of: str, by: resource.Encryption) -> None:
+        """See to it that messages of a queue or topic, given by its id, can be encrypted as `by` says.
+
+        Raises:
+            errors.InvalidArgument: they cannot, for want of a library or of the key.
+        """
+
+    def delete(self, of: str) -> None:
+        """Delete the keys of a queue that is no more: what they encrypted cannot be read again."""
 
 
 class Queues(Protocol):

@@ -23,6 +23,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         *,
         store: ports.Queues,
         tallies: ports.Tallies,
+        sealing: ports.Sealing,
         clock: ports.Clock,
         ids: ports.Ids,
         shards: int,
@@ -33,6 +34,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         Args:
             store: the queues.
             tallies: the counts of their messages.
+            sealing: the keys that encrypt their messages.
             clock: time.
             ids: makes their ids.
             shards: of new queues.
@@ -47,6 +49,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         )
         self._store = store
         self._tallies = tallies
+        self._sealing = sealing
         self._ids = ids
         self._shards = shards
         self._settle = settle
@@ -73,15 +76,9 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         queue.check_name(name)
         labels = resource.check_tags(tags)
         self._check_dead_letter(namespace, name, change)
-        return self._create(
-            namespace,
-            name,
-            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
-            most=limits.QUEUES_PER_ACCOUNT,
-            full=lambda: errors.QueueNumExceededLimit(
-                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
-            ),
-            make=lambda now: queue.Queue(
+
+        def make(now: int) -> queue.Queue:
+            new = queue.Queue(
                 name=name,
                 queue_id=self._ids.queue_id(),
                 shards=self._shards,
@@ -90,7 +87,19 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
                 modified_at=now,
                 type=kind or resource.Type.NORMAL,
                 tags=labels,
+            )
+            self._sealing.prepare(new.queue_id, attributes.encryption)
+            return new
+
+        return self._create(
+            namespace,
+            name,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
+            most=limits.QUEUES_PER_ACCOUNT,
+            full=lambda: errors.QueueNumExceededLimit(
+                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
             ),
+            make=make,
         )
 
     def set_attributes(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
@@ -102,6 +111,8 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         """
         queue.QueueAttributes().evolve(change)
         self._check_dead_letter(namespace, name, change)
+        if change.encryption is not None and change.encryption.enabled:
+            self._sealing.prepare(self.get(namespace, name).queue_id, change.encryption)
         self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[queue.Queue, queue.Counts]:

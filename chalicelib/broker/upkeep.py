@@ -77,7 +77,10 @@ class Count:
 
 
 class Purge:
-    """Empty deleted queues and topics."""
+    """Empty deleted queues and topics.
+
+    With a queue its data keys go; those of a topic stay, for its messages end with their time to live.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Purge:
         messages: ports.Messages,
         subscriptions: ports.Subscriptions,
         tallies: ports.Tallies,
+        sealing: ports.Sealing,
         clock: ports.Clock,
         seconds: float = limits.PURGE_SECONDS,
     ) -> None:
@@ -92,6 +96,7 @@ class Purge:
         self._messages = messages
         self._subscriptions = subscriptions
         self._tallies = tallies
+        self._sealing = sealing
         self._clock = clock
         self._seconds = seconds
 
@@ -103,6 +108,7 @@ class Purge:
                 if self._clock.now() >= end:
                     return False
             self._tallies.retire(partition, now=self._clock.now())
+        self._sealing.delete(deleted.queue_id)
         return True
 
     def run_topic(self, namespace: account.Namespace, deleted: topic.Topic) -> None:

@@ -111,6 +111,8 @@ EVENT_RULE_NAME_LENGTH = 85
 MATCH_RULES = 5  # "resource descriptions" of a rule
 MATCH_LENGTH = 1_200  # R: a bucket's resource name and the longest key
 
+DATA_KEYS_KEPT = 10_000  # R: of queues and topics, that a process remembers
+
 # Rates (D "Throttling policy", "Limits"), per account and region; a batch counts as its messages.
 ACCOUNT_RATE = 20_000  # calls on messages a second
 METADATA_RATE = 200  # other calls a second

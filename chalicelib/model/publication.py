@@ -90,6 +90,7 @@ class Publication:
     published_at: int  # ms
     expires_at: int  # ms; what has not been delivered by then is not delivered any more
     logged: bool  # whether deliveries are logged that leave no trace otherwise
+    sealed_by: str | None = None  # the id of the key that encrypts it at rest, see `resource.Encryption`; None: none
     draft: Draft
 
     @property
@@ -120,6 +121,7 @@ def place(
     draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
 ) -> Publication:
     """The publication that `draft` becomes in a topic at `now` (ms), whatever its size."""
+    encryption = to.attributes.encryption
     return Publication(
         message_id=message_id,
         namespace=namespace,
@@ -129,6 +131,7 @@ def place(
         published_at=now,
         expires_at=now + limits.TOPIC_RETENTION_SECONDS * 1000,
         logged=to.attributes.logging_enabled,
+        sealed_by=encryption.key_id if encryption.enabled else None,
         draft=draft,
     )
 

@@ -77,6 +77,7 @@ class Tables:
     clock: Clock = field(default_factory=Clock)
     ids: Ids = field(default_factory=Ids)
     queues: memory.Queues = field(default_factory=memory.Queues)
+    sealing: memory.Sealing = field(default_factory=memory.Sealing)
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
@@ -142,7 +143,12 @@ class Process:
         self.clock, self.ids = self.tables.clock, self.tables.ids
         shared: ports.Queues = self.tables.queues
         self.queues = queues.Queues(
-            store=shared, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+            store=shared,
+            tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
+            clock=self.clock,
+            ids=self.ids,
+            shards=shards,
         )
         self.messages = messages.Messages(
             queues=self.queues, store=self.tables.messages, clock=self.clock, ids=self.ids, longest_wait=longest_wait
@@ -155,10 +161,16 @@ class Process:
             messages=self.tables.messages,
             subscriptions=self.tables.subscriptions,
             tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
             clock=self.clock,
         )
         self.topics = topics.Topics(
-            store=self.tables.topics, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+            store=self.tables.topics,
+            tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
+            clock=self.clock,
+            ids=self.ids,
+            shards=shards,
         )
         self.subscriptions = subscriptions.Subscriptions(
             topics=self.topics,

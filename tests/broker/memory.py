@@ -12,6 +12,7 @@ from chalicelib.model import (
     publication,
     queue,
     receipt,
+    resource,
     subscription,
     topic,
 )
@@ -202,6 +203,23 @@ class Messages:
 
 
 @dataclass
+class Sealing:
+    """The port `Sealing`; the keys in `unusable` are none."""
+
+    prepared: set[tuple[str, str]] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
+
+    def prepare(self, of: str, by: resource.Encryption) -> None:
+        if by.enabled:
+            if by.key_id in self.unusable:
+                raise errors.InvalidArgument("unusable")
+            self.prepared.add((of, by.key_id))
+
+    def delete(self, of: str) -> None:
+        self.prepared = {(each, by) for each, by in self.prepared if each != of}
+
+
+@dataclass
 class Tallies:
     """The port `Tallies`."""
 
@@ -367,6 +385,12 @@ class Publications:
         if topic.partition(new.topic_id, new.shard) in self.full:
             raise errors.TooManyRequests
         self.stored[new.topic_id, new.shard, new.message_id] = new
+
+    def put_once(self, new: publication.Publication) -> bool:
+        if any(each.message_id == new.message_id for each in self.stored.values()):
+            return False
+        self.put(new)
+        return True
 
     def get_all(self, keys: Sequence[ports.PublicationKey]) -> Mapping[ports.PublicationKey, publication.Publication]:
         return {key: self.stored[key] for key in keys if key in self.stored}
