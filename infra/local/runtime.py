@@ -212,6 +212,7 @@ def _settings(told: config.LocalConfig, base: settings.Settings | None) -> setti
             explain_signatures=True,
             inline_bytes=_INLINE_BYTES,
         ),
+        bucket_owners=told.bucket_owners,
         account_rate=told.account_rate,
         metadata_rate=told.metadata_rate,
         public_url=told.url,
