@@ -3,9 +3,9 @@
     MnsError
     ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints
     ├── Forbidden (403)       account, key, signature
-    ├── NotExist (404)        queue, topic, subscription, message
+    ├── NotExist (404)        queue, topic, subscription, message, event rule
     ├── TimeExpired (408)
-    ├── AlreadyExist (409)    queue, topic, subscription
+    ├── AlreadyExist (409)    queue, topic, subscription, event rule
     ├── TooManyRequests (429)
     └── InternalError (500)
 

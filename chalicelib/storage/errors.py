@@ -62,6 +62,12 @@ def translate(error: exceptions.ClientError | exceptions.BotoCoreError) -> Excep
     return errors.InternalError()
 
 
+def code_behind(error: Exception) -> str:
+    """The code of the engine's error that one of ours was made of; empty: there is none."""
+    cause = error.__cause__
+    return str(cause.response["Error"]["Code"]) if isinstance(cause, exceptions.ClientError) else ""
+
+
 def guarded(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """A method of a client whose errors are ours."""
 

@@ -13,8 +13,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from botocore import exceptions
-
 from chalicelib.broker import ports
 from chalicelib.model import errors as model_errors
 from chalicelib.model import limits, resource
@@ -69,8 +67,7 @@ class Sealing:
         try:
             self._data_key(of, by.key_id)
         except model_errors.InternalError as error:
-            cause = error.__cause__
-            code = cause.response["Error"]["Code"] if isinstance(cause, exceptions.ClientError) else ""
+            code = errors.code_behind(error)
             if by.key_id and code in _UNUSABLE:
                 raise model_errors.InvalidArgument(f"The key KmsKeyId {by.key_id} cannot be used: {code}.") from error
             raise
