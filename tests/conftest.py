@@ -22,6 +22,7 @@ from chalicelib.storage import (
     sealing,
     subscriptions,
     tallies,
+    tokens,
     topics,
 )
 from infra.embedded.engine import EmbeddedEngine
@@ -110,6 +111,7 @@ class Stores:
     identities: identities.Identities
     accounts: accounts.Accounts
     sealing: sealing.Sealing
+    tokens: tokens.Tokens
     recorder: Recorder
     engine: engines.LocalEngine
     prefix: str
@@ -169,6 +171,7 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         identities=identities.Identities(gate=gate, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
         sealing=seal,
+        tokens=tokens.Tokens(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,
         prefix=prefix,

@@ -24,6 +24,10 @@ class Range:
             return value
         raise errors.InvalidArgument(f"The value of {self.name} should between {self.low} and {self.high}.")
 
+    def clamp(self, value: int | None) -> int:
+        """The nearest value of the range; the default for None."""
+        return self.default if value is None else min(max(value, self.low), self.high)
+
 
 # Queues (D CreateQueue, OA CreateQueue); seconds and bytes.
 DELAY_SECONDS = Range(name="DelaySeconds", low=0, high=604_800, default=0)
@@ -97,6 +101,8 @@ LOGGING_BUCKET_LENGTH = 256  # R: undocumented
 
 # Lists (D ListQueue).
 RETURN_NUMBER = Range(name="x-mns-ret-number", low=1, high=1_000, default=1_000)
+PAGE_NUM = Range(name="PageNum", low=1, high=100_000_000, default=1)  # OA ListQueue: what lies outside is clamped
+PAGE_SIZE = Range(name="PageSize", low=10, high=50, default=10)  # OA ListQueue; R: the default
 
 # Requests.
 API_VERSION = "2015-06-06"  # D "Common parameters"
@@ -104,10 +110,15 @@ CLOCK_SKEW_SECONDS = 15 * 60  # D "Sign requests"
 REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a character reference, and the XML around it
 XML_DEPTH = 16  # R: the deepest request has five levels
 XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
+RPC_PARAMETERS = 500  # R: of a call; the most that an action can use are about 60
+CLIENT_TOKEN_LENGTH = 64  # OA SetAccountAttributes
+CLIENT_TOKEN_SECONDS = 86_400  # R: the outcome of a call with a ClientToken is remembered this long
+CLIENT_TOKEN_LEASE_SECONDS = 60  # R: a call that has told no outcome by then may be made again
 
 # Event rules (D "Configure event notification rules").
 EVENT_RULES_PER_REGION = 10
 EVENT_RULE_NAME_LENGTH = 85
+EVENT_RULE_SUBSCRIPTIONS = 20  # OA GetEventRule: of a rule's topic, that are shown
 MATCH_RULES = 5  # "resource descriptions" of a rule
 MATCH_LENGTH = 1_200  # R: a bucket's resource name and the longest key
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.broker import ports
 from chalicelib.model import account, limits, queue, resource
 from chalicelib.storage import queues
 from tests.conftest import NOW, Stores
@@ -175,3 +176,15 @@ def test_a_marker_before_or_past_the_prefix_is_as_good_as_any(stores, after, nam
 
 def test_a_prefix_longer_than_any_name_finds_nothing(stores):
     assert stores.queues.list(HERE, prefix="x" * 5_000, after=None, limit=10).queues == ()
+
+
+def test_a_token_is_taken_once_until_its_moment_and_keeps_its_outcome(stores):
+    take = stores.tokens.take
+    assert take("t", "first", now=NOW, until=NOW + 10) is None
+    assert take("t", "second", now=NOW + 9, until=NOW + 99) == ports.Taken(digest="first", outcome=None)
+    assert take("other", "second", now=NOW, until=NOW + 10) is None
+    stores.tokens.settle("t", "first", "what came of it", until=NOW + 20)
+    assert take("t", "first", now=NOW + 19, until=NOW + 99) == ports.Taken(digest="first", outcome="what came of it")
+    assert take("t", "third", now=NOW + 20, until=NOW + 99) is None
+    stores.tokens.give_back("t")
+    assert take("t", "fourth", now=NOW + 21, until=NOW + 99) is None

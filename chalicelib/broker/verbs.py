@@ -1,0 +1,32 @@
+"""All use cases, as the doors are handed them."""
+
+from dataclasses import dataclass
+
+from chalicelib.broker import (
+    accounts,
+    event_rules,
+    identities,
+    messages,
+    publications,
+    queues,
+    subscriptions,
+    throttle,
+    tokens,
+    topics,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verbs:
+    """All use cases."""
+
+    queues: queues.Queues
+    messages: messages.Messages
+    topics: topics.Topics
+    subscriptions: subscriptions.Subscriptions
+    publications: publications.Publications
+    accounts: accounts.Accounts
+    identities: identities.Identities
+    tokens: tokens.Tokens
+    event_rules: event_rules.EventRules
+    calls: throttle.Calls
