@@ -184,7 +184,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             explain_signatures=settings.explain_signatures,
         ),
         verbs=verbs,
-        release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
+        release=upkeep.Release(store=queue_store, queues=queue_verbs, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
         purge=upkeep.Purge(
             messages=message_store,
