@@ -134,7 +134,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
-        gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
+        gate=gate, batches=batch, sealing=seal, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
     )
     queue_verbs = queues.Queues(
         store=queue_store,
@@ -231,7 +231,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             explain_signatures=settings.explain_signatures,
         ),
         verbs=verbs,
-        release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
+        release=upkeep.Release(store=queue_store, queues=queue_verbs, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
         purge=upkeep.Purge(
             messages=message_store,

@@ -165,7 +165,7 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         publications=publications.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix),
         deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
-            gate=gate, batches=batch, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
+            gate=gate, batches=batch, sealing=seal, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix),

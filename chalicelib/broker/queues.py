@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
-from chalicelib.model import account, errors, limits, queue, resource
+from chalicelib.model import account, dead_letter, errors, limits, queue, resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,8 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         attributes = queue.QueueAttributes().evolve(change)
         queue.check_name(name)
         labels = resource.check_tags(tags)
-        self._check_dead_letter(namespace, name, change)
+        self._check_fifo(kind or resource.Type.NORMAL, change)
+        self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
 
         def make(now: int) -> queue.Queue:
             new = queue.Queue(
@@ -119,7 +120,10 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         queue.QueueAttributes().evolve(change)
-        self._check_dead_letter(namespace, name, change)
+        if change.delay_seconds or change.dead_letter is not None:
+            kind = self.get(namespace, name).type
+            self._check_fifo(kind, change)
+            self._check_dead_letter(namespace, name, kind, change)
         if change.encryption is not None and change.encryption.enabled:
             self._sealing.prepare(self.get(namespace, name).queue_id, change.encryption)
         self._change(namespace, name, change)
@@ -140,15 +144,42 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
 
-    def _check_dead_letter(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
+    def dead_letters(self, namespace: account.Namespace, of: queue.Queue) -> dead_letter.Route | None:
+        """Where the queue's dead letters go; None: nowhere, or there is no queue of its type to take them."""
+        policy = of.attributes.dead_letter
+        if not policy.enabled:
+            return None
+        try:
+            target = self.find(namespace, policy.target)
+        except errors.QueueNotExist:
+            return None
+        if target.type is not of.type or target.queue_id == of.queue_id:
+            return None
+        return dead_letter.Route(
+            namespace=namespace, source=of, target=target, max_receive_count=policy.max_receive_count
+        )
+
+    def _check_fifo(self, kind: resource.Type, change: queue.QueueChange) -> None:
+        """Check that order can be kept; raises errors.InvalidArgument."""
+        if kind is resource.Type.FIFO and change.delay_seconds:
+            raise errors.InvalidArgument("The value of DelaySeconds should be 0: the queue is a FIFO queue.")
+
+    def _check_dead_letter(
+        self, namespace: account.Namespace, name: str, kind: resource.Type, change: queue.QueueChange
+    ) -> None:
         """Check that dead letters have somewhere to go; raises errors.InvalidArgument."""
         policy = change.dead_letter
         if policy is None or not policy.enabled:
             return
         if policy.target == name:
             raise errors.InvalidArgument("The DeadLetterTargetQueue should be another queue.")
-        if self._store.get(namespace, policy.target) is None:
+        target = self._store.get(namespace, policy.target)
+        if target is None:
             raise errors.InvalidArgument(f"The DeadLetterTargetQueue {policy.target} does not exist.")
+        if target.type is not kind:
+            raise errors.InvalidArgument(
+                f"The DeadLetterTargetQueue {policy.target} is of the type {target.type.value}, not {kind.value}."
+            )
 
     def search(self, namespace: account.Namespace, wanted: resource.Filter, window: resource.Window) -> Found:
         """One page of the queues that are wanted, ascending by name, with their counts."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.broker import ports
-from chalicelib.model import account, limits, message, publication, topic
+from chalicelib.model import account, limits, publication, queue, topic
 from chalicelib.storage import batches, client, errors, items, schema, sealing
 
 
@@ -101,8 +101,7 @@ def read_changes(records: Iterable[Mapping[str, Any]]) -> Iterator[ports.Change]
         yield ports.Change(
             partition=change["Keys"]["pk"]["S"],
             sequence=change["SequenceNumber"],
-            before=message.State.ACTIVE if change.get("OldImage") else None,
-            after=message.State.ACTIVE if change.get("NewImage") else None,
+            delta=queue.Counts(active=bool(change.get("NewImage")) - bool(change.get("OldImage"))),
         )
 
 

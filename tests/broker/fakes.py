@@ -156,7 +156,7 @@ class Process:
         )
         self.identities = identities.Identities(store=self.tables.identities, clock=self.clock)
         self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
-        self.release = upkeep.Release(queues=shared, messages=self.tables.messages, clock=self.clock)
+        self.release = upkeep.Release(store=shared, queues=self.queues, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
         self.purge = upkeep.Purge(
             messages=self.tables.messages,

@@ -76,7 +76,7 @@ def test_leaving_out_what_the_queue_has_is_a_difference_too(process):
 
 
 def test_a_queue_is_created_with_a_type_tags_and_policies_that_a_plain_creation_does_not_ask_about(process):
-    process.create("dead")
+    process.queues.create(HERE, "dead", change(), kind=resource.Type.FIFO)
     policy = resource.DeadLetter(enabled=True, target="dead", max_receive_count=3)
     tags = [resource.Tag(key="team", value="a"), resource.Tag(key="stage")]
     made, _ = process.queues.create(HERE, "demo", change(dead_letter=policy), kind=resource.Type.FIFO, tags=tags)
