@@ -6,10 +6,11 @@ Each step may run twice: the id of a message is derived from its event and its r
 from collections.abc import Callable, Mapping, Sequence
 
 from chalicelib.broker import ports
-from chalicelib.model import account, errors, event_rule, limits, message, object_event, publication, queue, topic
+from chalicelib.model import account, errors, event_rule, limits, message, object_event, publication, queue, resource
+from chalicelib.model import topic as topics
 
 FindQueue = Callable[[account.Namespace, str], queue.Queue]
-FindTopic = Callable[[account.Namespace, str], topic.Topic]
+FindTopic = Callable[[account.Namespace, str], topics.Topic]
 
 
 class EventRules:
@@ -118,28 +119,31 @@ class Notify:
 
     def _send(self, event: object_event.ObjectEvent, rule: event_rule.EventRule, owner: account.Namespace) -> bool:
         """Whether there is somebody to send it to; nobody is told if it is too large, so its size does not matter."""
-        body = self._render(event, rule, owner)
+        name, body = rule.endpoint.name, self._render(event, rule, owner)
         message_id, stamp = event.derived(rule.name)
+        now = self._clock.now()
         try:
             if rule.endpoint.kind is event_rule.Receiver.QUEUE:
-                self._send_to_queue(self._find_queue(owner, rule.endpoint.name), body, message_id, stamp)
+                to = self._find_queue(owner, name)
+                draft = message.Draft(body=body, group_id=_group(event, to.type))
+                shard = _pick(message_id, to.shards)
+                new = message.place(draft, to, message_id=message_id, shard=shard, stamp=stamp, now=now)
+                self._messages.put_once(to, new)
             else:
-                self._publish(self._find_topic(owner, rule.endpoint.name), owner, body, message_id)
+                topic = self._find_topic(owner, name)
+                post = publication.Draft(body=body, group_id=_group(event, topic.type))
+                shard = _pick(message_id, topic.shards)
+                self._publications.put_once(
+                    publication.place(post, topic, owner, message_id=message_id, shard=shard, now=now)
+                )
         except (errors.QueueNotExist, errors.TopicNotExist):
             return False
         return True
 
-    def _send_to_queue(self, to: queue.Queue, body: str, message_id: str, stamp: str) -> None:
-        draft = message.Draft(body=body)
-        shard = _pick(message_id, to.shards)
-        now = self._clock.now()
-        self._messages.put_once(to, message.place(draft, to, message_id=message_id, shard=shard, stamp=stamp, now=now))
 
-    def _publish(self, to: topic.Topic, owner: account.Namespace, body: str, message_id: str) -> None:
-        draft = publication.Draft(body=body)
-        shard = _pick(message_id, to.shards)
-        now = self._clock.now()
-        self._publications.put_once(publication.place(draft, to, owner, message_id=message_id, shard=shard, now=now))
+def _group(event: object_event.ObjectEvent, kind: resource.Type) -> str | None:
+    """In whose order an event stands: that of its bucket, where there is order."""
+    return event.bucket if kind is resource.Type.FIFO else None
 
 
 def _pick(message_id: str, count: int) -> int:

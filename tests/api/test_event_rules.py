@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib import bootstrap, settings
 from chalicelib.api import workers
-from chalicelib.model import account, errors, event_rule, queue, topic
+from chalicelib.model import account, errors, event_rule, queue, resource, topic
 from infra.local import vault
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
@@ -67,19 +67,19 @@ def test_an_object_that_was_put_is_told_to_the_queue_whose_rule_wants_it(made):
     assert received(made) == [("ObjectCreated:PutObject", "a.jpg"), ("ObjectRemoved:DeleteObject", "a.jpg")]
 
 
-def test_a_replay_changes_nothing(made):
+def test_a_replay_changes_nothing(made, engine):
     made.verbs.event_rules.create(HERE, rule())
     made.verbs.event_rules.create(HERE, rule("rule-2", kind="topic", to="news"))
     for _ in range(3):
         workers.object_events(happened(), None)
     assert received(made) == [("ObjectCreated:PutObject", "a.jpg")]
     assert received(made) == []
-    assert _published(made, "news") == 1
+    assert published(made, engine, "news") == 1
 
 
-def _published(made, name: str) -> int:
+def published(made, engine, name: str) -> int:
+    """How many messages a topic has been sent."""
     found = made.verbs.topics.get(HERE, name)
-    engine = made.verbs.topics._store._resources._gate
     items = engine.query(
         TableName=made.settings.table_prefix + "publications",
         KeyConditionExpression="pk = :pk",
@@ -106,7 +106,7 @@ def test_the_rules_of_others_do_not_see_it(made):
     assert received(made, ELSEWHERE) == [("ObjectCreated:PutObject", "b.jpg")]
 
 
-def test_a_small_queue_and_a_topic_take_an_event_whatever_its_size(made):
+def test_a_small_queue_and_a_topic_take_an_event_whatever_its_size(made, engine):
     made.verbs.queues.create(HERE, "small", queue.QueueChange(maximum_message_size=1024))
     made.verbs.topics.create(HERE, "small", topic.TopicChange(maximum_message_size=1024))
     made.verbs.event_rules.create(HERE, rule(to="small"))
@@ -114,7 +114,7 @@ def test_a_small_queue_and_a_topic_take_an_event_whatever_its_size(made):
     key = "k" * 1000 + ".jpg"
     assert workers.object_events(happened(key=key), None)["messages"] == 2
     assert received(made, name="small") == [("ObjectCreated:PutObject", key)]
-    assert _published(made, "small") == 1
+    assert published(made, engine, "small") == 1
 
 
 def test_what_a_rule_sends_to_a_queue_that_is_no_more_is_dropped_and_the_other_rules_go_on(made):
@@ -153,3 +153,15 @@ def test_a_rule_needs_its_endpoint_and_there_are_ten_at_most(made):
     with pytest.raises(errors.EventRuleNumExceededLimit):
         rules.create(HERE, rule("one-more"))
     rules.create(HERE, rule("rule-0"))
+
+
+def test_a_fifo_queue_gets_the_events_of_a_bucket_in_their_order(made):
+    made.verbs.queues.create(HERE, "ordered", queue.QueueChange(), kind=resource.Type.FIFO)
+    made.verbs.event_rules.create(HERE, rule(to="ordered"))
+    for key in ("a.jpg", "b.jpg", "c.jpg"):
+        for _ in range(2):
+            workers.object_events(happened(key=key), None)
+    _, found, _ = made.verbs.messages.receive(HERE, "ordered", 16)
+    assert {item.message.group_id for item in found} == {"photos"}
+    keys = [json.loads(base64.b64decode(item.message.body))["events"][0]["oss"]["object"]["key"] for item in found]
+    assert keys == ["a.jpg", "b.jpg", "c.jpg"]

@@ -1,15 +1,23 @@
 """Encryption of payloads: what is bound to what, what stays readable, and what it costs."""
 
+import base64
 import importlib.util
+import json
 import os
 from dataclasses import dataclass, field
 
 import pytest
 
-from chalicelib.model import errors, resource
+from chalicelib.model import account, dead_letter, errors, message, queue, resource
 from chalicelib.storage import errors as gates
 from chalicelib.storage import sealing, vault
+from infra.embedded.engine import EmbeddedEngine
 from infra.local import vault as local
+from tests.conftest import NOW
+from tests.storage.test_messages import claim, make_message, make_queue
+from tests.storage.test_topics import FULL, make_publication, records
+
+HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
 
 PAYLOAD = {"body": {"S": "消息\r\n "}, "user": {"S": "[]"}}
 ON = resource.Encryption(enabled=True)
@@ -139,6 +147,94 @@ def test_another_deployment_s_vault_opens_no_key(process):
     sealed = process().seal(PAYLOAD, of="q1", message_id="M1", by="")
     with pytest.raises(errors.InternalError, match="cannot be opened by this deployment's key"):
         process(local.in_memory()).open(sealed, of="q1", message_id="M1")
+
+
+# --- Messages and publications ----------------------------------------------------------------------------------------
+
+SECRET = "geheim"
+
+
+def encrypted(of: queue.Queue, by: str = "") -> queue.Queue:
+    policy = resource.Encryption(enabled=True, sse_type="KMS" if by else "SMQ", key_id=by)
+    return of.evolve(attributes=queue.QueueAttributes(encryption=policy))
+
+
+def written(stores, *tables: str) -> str:
+    """Everything in some tables and their streams."""
+    found = [stores.engine.scan(TableName=stores.prefix + table)["Items"] for table in tables]
+    return repr(found) + repr([records(stores, table) for table in tables if table != "bodies"])
+
+
+@pytest.mark.parametrize("length", [6, 600, 20_000])
+@pytest.mark.parametrize("kind", list(resource.Type))
+def test_a_message_of_an_encrypted_queue_lies_nowhere_in_plain_text(stores, length, kind):
+    of = encrypted(make_queue()).evolve(type=kind)
+    secret = message.Property(name="who", value=SECRET, type=message.PropertyType.STRING)
+    new = make_message((SECRET * length)[:length], group_id="g", user_properties=(secret,))
+    stores.messages.put(of, new)
+    [peeked] = stores.messages.peek(of, limit=1, now=NOW, dead=None)
+    [claimed] = claim(stores, of)
+    assert [(item.body, item.user_properties) for item in (peeked, claimed)] == [(new.body, (secret,))] * 2
+    assert SECRET not in written(stores, "messages", "bodies")
+
+
+def test_a_batch_with_bodies_of_all_sizes_is_encrypted_too(stores):
+    of = encrypted(make_queue())
+    new = [make_message(SECRET * length) for length in (1, 100, 5_000)]
+    assert stores.messages.put_all(of, new) == frozenset()
+    assert [item.body for item in claim(stores, of, limit=16)] == [item.body for item in new]
+    assert SECRET not in written(stores, "messages", "bodies")
+
+
+def test_what_a_queue_does_next_concerns_new_messages_only(stores):
+    plain = make_queue()
+    for body, of in (("a", plain), ("b", encrypted(plain)), ("c", encrypted(plain, "alias/k")), ("d", plain)):
+        stores.messages.put(of, make_message(body))
+    assert [item.body for item in claim(stores, plain, limit=16)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("kind", list(resource.Type))
+@pytest.mark.parametrize(("source", "target"), [(False, True), (True, False), (True, True)])
+def test_dead_letters_move_between_queues_whatever_either_is_encrypted_by(stores, kind, source, target):
+    from_queue, to_queue = (
+        (encrypted(made) if on else made).evolve(type=kind, name=name)
+        for made, on, name in ((make_queue(), source, "live"), (make_queue(), target, "dead"))
+    )
+    stores.queues.create(HERE, to_queue)
+    route = dead_letter.Route(namespace=HERE, source=from_queue, target=to_queue, max_receive_count=1)
+    stores.messages.put(from_queue, make_message(SECRET * 1000, group_id="g"))
+    claim(stores, from_queue, seconds=1)
+    again = stores.messages.claim(from_queue, limit=1, now=NOW + 2_000, visible_at=NOW + 3_000, dead=route)
+    assert again.messages == ()
+    [letter] = claim(stores, to_queue, now=NOW + 2_000)
+    assert letter.body == SECRET * 1000
+    if source and target:
+        assert SECRET not in written(stores, "messages", "bodies")
+
+
+def test_an_encrypted_send_and_receive_cost_what_others_cost(stores):
+    of = encrypted(make_queue())
+    stores.sealing.prepare(of.queue_id, of.attributes.encryption)
+    stores.recorder.reset()
+    stores.messages.put(of, make_message("x" * 400))
+    claim(stores, of)
+    assert stores.recorder.rounds <= 1 + 3
+    if isinstance(stores.engine, EmbeddedEngine):  # moto says 1.0 to everything
+        assert (stores.recorder.write_units, stores.recorder.read_units) == (5, 2)
+
+
+def test_a_publication_of_an_encrypted_topic_lies_nowhere_in_plain_text_and_is_read_from_its_stream(stores):
+    new = make_publication(draft=FULL, sealed_by="")
+    stores.publications.put(new)
+    told = records(stores, "publications")
+    as_lambda_has_it = json.loads(
+        json.dumps(told, default=lambda held: base64.b64encode(held).decode() if type(held) is bytes else str(held))
+    )
+    for each in (told, as_lambda_has_it):
+        assert [item for _, item in stores.publications.read_new(each)] == [new]
+    assert stores.publications.get_all([("t1", 1, new.message_id)]) == {("t1", 1, new.message_id): new}
+    for secret in (FULL.body.strip(), "主题", "13800138000"):
+        assert secret not in written(stores, "publications")
 
 
 # --- By KMS -----------------------------------------------------------------------------------------------------------
