@@ -12,6 +12,7 @@ from chalicelib import settings as configuration
 from chalicelib.api import door, waiting
 from chalicelib.broker import (
     accounts,
+    acls,
     deliveries,
     event_rules,
     identities,
@@ -132,6 +133,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     event_rule_store = event_rule_table.EventRules(resources=resource_store)
     publication_store = publication_table.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
+    account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate, batches=batch, sealing=seal, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
@@ -165,7 +167,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
+        accounts=accounts.Accounts(store=account_store, ids=ids),
+        acls=acls.Acls(store=account_store, clock=clock),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
         ),
@@ -207,6 +210,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         resource_store.forget()
         seal.forget()
         verbs.identities.forget()
+        verbs.acls.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):

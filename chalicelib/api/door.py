@@ -96,6 +96,8 @@ class Door:
 
     def refuse(self, request: http.Request, error: errors.MnsError) -> http.Response:
         """The response for a request that the door's owner does not let in."""
+        if self._rpc.takes(request):
+            return self._rpc.refuse(request, error)
         return self._failed(self._exchange(request), error)
 
     def _exchange(self, request: http.Request) -> _Exchange:
@@ -153,7 +155,9 @@ class Door:
                 else ""
             )
         signatures.check_digest(request)
-        return _namespace(key.account_id, region or self._region)
+        namespace = _namespace(key.account_id, region or self._region)
+        self._verbs.acls.check(namespace, request.address)
+        return namespace
 
 
 @functools.lru_cache(maxsize=_NAMESPACES_KEPT)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chalicelib.broker import (
     accounts,
+    acls,
     event_rules,
     identities,
     messages,
@@ -26,6 +27,7 @@ class Verbs:
     subscriptions: subscriptions.Subscriptions
     publications: publications.Publications
     accounts: accounts.Accounts
+    acls: acls.Acls
     identities: identities.Identities
     tokens: tokens.Tokens
     event_rules: event_rules.EventRules
