@@ -7,6 +7,7 @@ import pytest
 from chalicelib import bootstrap, settings
 from chalicelib.model import account
 from tests.api import signing
+from tests.api.rpc_signing import acs3, outcome
 from tests.api.signing import code, signed, texts
 
 SEND = "<Message><MessageBody>hi</MessageBody></Message>"
@@ -92,3 +93,15 @@ def test_who_is_not_authenticated_uses_up_nobody_s_rate(make):
 def test_a_rate_of_zero_is_none(make):
     call = make()
     assert {call("GET", "/queues").status for _ in range(300)} == {200}
+
+
+def test_calls_of_the_rpc_apis_count_as_metadata_and_are_refused_in_their_shape(engine, prefix, clock):
+    told = settings.Settings(table_prefix=prefix, account_rate=0, metadata_rate=2)
+    made = bootstrap.build(told, engine=engine, clock=clock)
+    key = account.AccessKey(access_key_id=signing.KEY, secret=signing.SECRET, account_id=signing.ACCOUNT)
+    made.verbs.identities.add_key(key)
+    assert made.door.run(signed("GET", "/queues", now=clock.now())).status == 200
+    answers = [made.door.run(acs3("ListQueue", {}, now=clock.now())) for _ in range(2)]
+    assert (answers[0].status, outcome(answers[1])) == (200, (429, "Throttling.User"))
+    clock.advance(0.5)
+    assert made.door.run(acs3("ListQueue", {}, now=clock.now())).status == 200
