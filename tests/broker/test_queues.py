@@ -370,3 +370,12 @@ def test_what_a_deleted_queue_was_encrypted_by_is_deleted_with_it(process, table
     process.queues.delete(HERE, "demo")
     process.purge.run(made)
     assert tables.sealing.prepared == set()
+
+
+def test_a_search_finds_what_is_wanted_page_by_page_with_its_counts(process):
+    for name in ("a-1", "b", "a-2", "a-3"):
+        process.create(name)
+    found = process.queues.search(HERE, resource.Filter(name="a"), resource.Window(number=2, size=2))
+    assert ([item.name for item in found.queues], found.total) == (["a-3"], 3)
+    assert list(found.counts) == [found.queues[0].queue_id]
+    assert process.queues.search(ELSEWHERE, resource.Filter(), resource.Window(number=1, size=2)).total == 0
