@@ -115,6 +115,10 @@ PUBLICATION_SLACK_SECONDS = 3_600  # publications and deliveries outlive their e
 # The counts of a deleted topic outlive its publications, which end with their time to live.
 TALLY_SLACK_SECONDS = TOPIC_RETENTION_SECONDS + PUBLICATION_SLACK_SECONDS + TTL_SLACK_SECONDS
 
+# RAM (help pages "Limits" and GetAccountSummary) and STS (AssumeRole).
+POLICY_LENGTH = 6_144  # characters of a document
+POLICY_ACTIONS_KEPT = 512  # R: actions whose statements a policy remembers
+
 # Secrets at rest (docs/adr/0017).
 KMS_PLAIN_BYTES = 4_096  # what KMS encrypts itself (AWS KMS Encrypt)
 DATA_KEY_BYTES = 32  # AES-256
