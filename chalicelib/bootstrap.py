@@ -13,11 +13,14 @@ from chalicelib.api import door, operations, waiting
 from chalicelib.broker import (
     accounts,
     deliveries,
+    directory,
     identities,
     messages,
+    permissions,
     ports,
     publications,
     queues,
+    sessions,
     subscriptions,
     topics,
     upkeep,
@@ -28,6 +31,7 @@ from chalicelib.push import queue as queue_channel
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors, resources
 from chalicelib.storage import deliveries as delivery_table
+from chalicelib.storage import directory as directory_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import publications as publication_table
@@ -135,6 +139,18 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
     )
+    directory_store = directory_table.Directory(gate=gate, batches=batch, prefix=prefix)
+    identity_store = identity_table.Identities(gate=gate, prefix=prefix, vault=vault)
+    permission_verbs = permissions.Permissions(store=directory_store, clock=clock)
+    session_verbs = sessions.Sessions(store=directory_store, vault=vault, clock=clock, ids=ids)
+    identity_verbs = identities.Identities(
+        store=identity_store, temporary=session_verbs, clock=clock, make_certificate=make_certificate
+    )
+
+    def forget_identities() -> None:
+        identity_verbs.forget()
+        permission_verbs.forget()
+
     verbs = operations.Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
@@ -144,9 +160,12 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
         accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
-        identities=identities.Identities(
-            store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
+        identities=identity_verbs,
+        directory=directory.Directory(
+            store=directory_store, keys=identity_store, clock=clock, ids=ids, changed=forget_identities
         ),
+        sessions=session_verbs,
+        permissions=permission_verbs,
     )
     machine = clocks.SystemClock()
     pushes = pushes or lanes.Lanes(clock=machine)
@@ -176,7 +195,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topic_verbs.forget()
         subscription_verbs.forget()
         resource_store.forget()
-        verbs.identities.forget()
+        forget_identities()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):

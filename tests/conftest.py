@@ -13,6 +13,7 @@ from chalicelib.storage import (
     accounts,
     batches,
     deliveries,
+    directory,
     errors,
     identities,
     messages,
@@ -25,6 +26,7 @@ from chalicelib.storage import (
 )
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
+from infra.local import vault
 
 NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT, the moment of the protocol document's examples
 
@@ -106,6 +108,7 @@ class Stores:
     deliveries: deliveries.Deliveries
     tallies: tallies.Tallies
     identities: identities.Identities
+    directory: directory.Directory
     accounts: accounts.Accounts
     recorder: Recorder
     engine: engines.LocalEngine
@@ -162,7 +165,8 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
             gate=gate, batches=batch, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
-        identities=identities.Identities(gate=gate, prefix=prefix),
+        identities=identities.Identities(gate=gate, prefix=prefix, vault=vault.in_memory()),
+        directory=directory.Directory(gate=gate, batches=batch, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,

@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib import parse
 
-from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, topics
+from chalicelib.broker import (
+    accounts,
+    directory,
+    identities,
+    messages,
+    permissions,
+    publications,
+    queues,
+    sessions,
+    subscriptions,
+    topics,
+)
 from chalicelib.model import account, errors
 from chalicelib.wire import http
 
@@ -30,6 +41,9 @@ class Verbs:
     publications: publications.Publications
     accounts: accounts.Accounts
     identities: identities.Identities
+    directory: directory.Directory
+    sessions: sessions.Sessions
+    permissions: permissions.Permissions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +51,7 @@ class Call:
     """One call of an operation, its caller known."""
 
     request: http.Request
+    caller: account.Caller
     namespace: account.Namespace
     verbs: Verbs
     path: Mapping[str, str] = field(default_factory=dict)  # the variables of the path, decoded

@@ -253,3 +253,11 @@ class InvalidParameter(About, BadRequest):
 
 class MalformedPolicyDocument(BadRequest):
     """The policy document is not of the policy language."""
+
+
+class NoPermission(Forbidden):
+    """You are not authorized to do this action."""
+
+
+class InvalidSecurityToken(Forbidden):
+    """The security token is not valid."""

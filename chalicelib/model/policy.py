@@ -15,7 +15,8 @@ import ipaddress
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -36,7 +37,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,32}(?:\.[0-9]{1,32})?")
 _BOOLS = {"true": True, "false": False}
 _PARSED_KEPT = 1_024  # moments and addresses of requests that are remembered in parsed form
 
-Values: TypeAlias = Callable[[str], Sequence[str]]  # the values of a condition key (in lower case); none: no such key
+Values: TypeAlias = Callable[[str], Sequence[str]]  # the values of a condition key (see there); none: no such key
 
 
 class Effect(Enum):
@@ -64,7 +65,7 @@ class Condition:
     """A test of one key: its operator, compiled with the values of the document."""
 
     operator: str
-    key: str  # in lower case
+    key: str  # in lower case, but for the key of a tag
     values: tuple[str, ...]
     negated: bool
     matches: Callable[[str], bool] = field(compare=False, repr=False)  # one value of the request, any of ours
@@ -273,7 +274,8 @@ def _condition(name: str, key: str, item: Any, place: str) -> Condition:
         matches = compile_values(texts)
     except ValueError as error:
         raise _malformed(f"{place}: {error}") from error
-    return Condition(operator=name, key=key.lower(), values=texts, negated=negated, matches=matches)
+    service, slash, tag = key.partition("/")  # of acs:ResourceTag/team; tags have a case
+    return Condition(operator=name, key=service.lower() + slash + tag, values=texts, negated=negated, matches=matches)
 
 
 def _object(item: Any, place: str) -> dict[str, Any]:
@@ -282,7 +284,9 @@ def _object(item: Any, place: str) -> dict[str, Any]:
     return item
 
 
-def _check_names(item: Mapping[str, Any], place: str, *, required: Set[str], optional: Set[str] = frozenset()) -> None:
+def _check_names(
+    item: Mapping[str, Any], place: str, *, required: AbstractSet[str], optional: AbstractSet[str] = frozenset()
+) -> None:
     for name in item:
         if name not in required | optional:
             known = ", ".join(sorted(required | optional))
