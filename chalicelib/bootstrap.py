@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
-from chalicelib.api import door, operations, waiting
+from chalicelib.api import door, waiting
 from chalicelib.broker import (
     accounts,
     deliveries,
@@ -22,12 +22,15 @@ from chalicelib.broker import (
     queues,
     sessions,
     subscriptions,
+    tokens,
     topics,
     upkeep,
 )
+from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
 from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
 from chalicelib.push import queue as queue_channel
+from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors, resources
 from chalicelib.storage import deliveries as delivery_table
@@ -38,6 +41,7 @@ from chalicelib.storage import publications as publication_table
 from chalicelib.storage import queues as queue_table
 from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
+from chalicelib.storage import tokens as token_table
 from chalicelib.storage import topics as topic_table
 from chalicelib.storage import vault as vaults
 from chalicelib.wire import notifications
@@ -55,7 +59,7 @@ class Application:
     settings: configuration.Settings
     clock: ports.Clock
     door: door.Door
-    verbs: operations.Verbs
+    verbs: Verbs
     release: upkeep.Release
     count: upkeep.Count
     purge: upkeep.Purge
@@ -151,7 +155,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         identity_verbs.forget()
         permission_verbs.forget()
 
-    verbs = operations.Verbs(
+    verbs = Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
             queues=queue_verbs, store=message_store, clock=clock, ids=ids, longest_wait=settings.longest_wait
@@ -166,6 +170,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         ),
         sessions=session_verbs,
         permissions=permission_verbs,
+        tokens=tokens.Tokens(store=token_table.Tokens(gate=gate, prefix=prefix), clock=wall or clock),
     )
     machine = clocks.SystemClock()
     pushes = pushes or lanes.Lanes(clock=machine)
@@ -206,6 +211,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         clock=clock,
         door=door.Door(
             verbs=verbs,
+            rpc=dispatcher.Dispatcher(
+                verbs=verbs,
+                clock=wall or clock,
+                ids=ids,
+                region=settings.region,
+                explain_signatures=settings.explain_signatures,
+            ),
             clock=wall or clock,
             ids=ids,
             waiter=waiter or waiting.SleepingWaiter(clock),

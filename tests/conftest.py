@@ -22,6 +22,7 @@ from chalicelib.storage import (
     resources,
     subscriptions,
     tallies,
+    tokens,
     topics,
 )
 from infra.embedded.engine import EmbeddedEngine
@@ -110,6 +111,7 @@ class Stores:
     identities: identities.Identities
     directory: directory.Directory
     accounts: accounts.Accounts
+    tokens: tokens.Tokens
     recorder: Recorder
     engine: engines.LocalEngine
     prefix: str
@@ -168,6 +170,7 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         identities=identities.Identities(gate=gate, prefix=prefix, vault=vault.in_memory()),
         directory=directory.Directory(gate=gate, batches=batch, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
+        tokens=tokens.Tokens(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,
         prefix=prefix,

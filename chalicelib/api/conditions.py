@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 
 from chalicelib.api.operations import Call, Operation
-from chalicelib.model import endpoint, errors, policy
+from chalicelib.model import endpoint, errors, policy, resource
 from chalicelib.wire import conditions, http, messages, queues, subscriptions, topics
 
 _PUSH_TYPES = {  # as the 2022-01-19 API calls them
@@ -52,9 +52,20 @@ def _own(operation: Operation, call: Call, key: str) -> Sequence[str]:
                 return _truth(queues.parse_queue(call.request.body).logging_enabled)
             case "CreateTopic" | "SetTopicAttributes", "mns:enablelogging":
                 return _truth(topics.parse_topic(call.request.body).logging_enabled)
+            case _ if key.startswith(conditions.RESOURCE_TAG):
+                return conditions.tag(key, conditions.RESOURCE_TAG, _tags(call))
             case "Subscribe", "mns:pushtype":
                 wanted = subscriptions.parse_subscription(call.request.body)
                 return (_PUSH_TYPES[wanted.target.kind],)
+    return ()
+
+
+def _tags(call: Call) -> Sequence[resource.Tag]:
+    """The tags of the queue or topic that a call is about; it is remembered anyway."""
+    if name := call.path.get("queue"):
+        return call.verbs.queues.find(call.namespace, name).tags
+    if name := call.path.get("topic"):
+        return call.verbs.topics.find(call.namespace, name).tags
     return ()
 
 

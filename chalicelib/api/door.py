@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from chalicelib import telemetry
 from chalicelib.api import conditions, operations, table, waiting
 from chalicelib.broker import ports
+from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, errors, limits
+from chalicelib.rpc import dispatcher
 from chalicelib.wire import endpoint, http, signatures
 from chalicelib.wire import errors as wire_errors
 
@@ -37,7 +39,8 @@ class Door:
     def __init__(
         self,
         *,
-        verbs: operations.Verbs,
+        verbs: Verbs,
+        rpc: dispatcher.Dispatcher,
         clock: ports.Clock,
         ids: ports.Ids,
         waiter: waiting.Waiter,
@@ -45,6 +48,7 @@ class Door:
         explain_signatures: bool,
     ) -> None:
         self._verbs = verbs
+        self._rpc = rpc
         self._clock = clock
         self._ids = ids
         self._waiter = waiter
@@ -54,6 +58,8 @@ class Door:
 
     def admit(self, request: http.Request) -> "http.Response | Callable[[], operations.Step]":
         """Let a request in, or answer it at once; what is returned to run it never raises, and neither does this."""
+        if self._rpc.takes(request):
+            return self._rpc.admit(request)
         exchange = self._exchange(request)
         try:
             if request.path == _HEALTH and request.method in ("GET", "HEAD"):
@@ -139,7 +145,7 @@ class Door:
         signatures.check_version(request)
         try:
             key = self._verbs.identities.known(authorization.access_key_id, request.headers.get("security-token", ""))
-        except errors.InvalidSecurityToken as error:
+        except errors.SecurityToken as error:
             raise errors.AccessDenied(error.message) from error  # MNS has no code of its own for it
         caller = key.caller
         account_id, region = endpoint.read_host(request.headers.get("host", ""))

@@ -6,6 +6,7 @@ first and taken away there last: whenever it ends between the two, nothing point
 completes it.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from chalicelib.broker import ports
 from chalicelib.model import account, errors, limits, policy, ram
 
 E = TypeVar("E", bound=ram.Entity)
+_HOLDERS: Mapping[str, type[ram.Holder]] = {kind.KIND: kind for kind in (ram.User, ram.Group, ram.Role)}
 ACCOUNTS = "accounts"  # the partition of the accounts themselves
 
 
@@ -59,6 +61,14 @@ class Directory:
         self._clock = clock
         self._ids = ids
         self._changed = changed
+
+    def now(self) -> int:
+        """The moment of a change (ms)."""
+        return self._clock.now()
+
+    def new_id(self) -> str:
+        """An id for a new user, group or role."""
+        return self._ids.entity_id()
 
     # --- Accounts ---
 
@@ -132,6 +142,10 @@ class Directory:
     def list(self, account_id: str, kind: type[E], *, after: str | None, limit: int) -> ram.Page:
         """Up to `limit` entities whose names come after `after`."""
         return self._store.list(account_id, kind.KIND, after=after, limit=limit)
+
+    def user_id(self, account_id: str, name: str) -> str:
+        """The id of a user."""
+        return self.get(account_id, ram.User, name).user_id
 
     # --- Access keys ---
 
@@ -224,6 +238,19 @@ class Directory:
         new = ram.ManagedPolicy(name=name, description=description, versions=(version,), created_at=now, updated_at=now)
         return self.create(account_id, new, most=limits.POLICIES_PER_ACCOUNT)
 
+    def clear_policy(self, account_id: str, name: str) -> None:
+        """Detach a custom policy from everybody, and leave it the version in force only."""
+        for holder in self.get(account_id, ram.ManagedPolicy, name).holders:
+            kind, _, holder_name = holder.partition(":")
+            with contextlib.suppress(errors.EntityNotExist):  # somebody else was quicker
+                self.detach(account_id, _HOLDERS[kind], holder_name, ram.CUSTOM, name)
+        self.change(
+            account_id,
+            ram.ManagedPolicy,
+            name,
+            lambda found: found.evolve(self._clock.now(), versions=(found.version(found.default_version),)),
+        )
+
     def attach(self, account_id: str, kind: type[ram.Holder], name: str, policy_type: str, policy_name: str) -> None:
         """Attach a policy to a user, a group or a role."""
         now = self._clock.now()
@@ -260,7 +287,7 @@ class Directory:
         """Whom a policy is attached to."""
         held = self.policy(account_id, policy_type, policy_name).holders
         found: list[Named] = []
-        for kind in (ram.User, ram.Group, ram.Role):
+        for kind in _HOLDERS.values():
             mark = f"{kind.KIND}:"
             names = {name.removeprefix(mark): since for name, since in held.items() if name.startswith(mark)}
             found += self._named(account_id, kind, names)

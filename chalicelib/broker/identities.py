@@ -38,7 +38,7 @@ class Identities:
 
         Raises:
             errors.InvalidAccessKeyId: there is no such key, or it is disabled.
-            errors.InvalidSecurityToken: the token is not this key's, or its time is over.
+            errors.SecurityToken: the token is not this key's, or its time is over.
         """
         if access_key_id.startswith(sessions.PREFIX):
             return self._temporary.known(access_key_id, token)

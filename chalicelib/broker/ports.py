@@ -361,6 +361,27 @@ class Directory(Protocol):
         """Up to `limit` entities of a kind whose names come after `after`, ascending; None: all of them."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What has a token."""
+
+    digest: str  # of what it was taken for
+    outcome: str | None  # None: there is none yet
+
+
+class Tokens(Protocol):
+    """Names that are taken for a while."""
+
+    def take(self, token: str, digest: str, *, now: int, until: int) -> Taken | None:
+        """Take a token until a moment; None: it is taken now, else by whom it has been taken."""
+
+    def settle(self, token: str, digest: str, outcome: str, *, until: int) -> None:
+        """Keep the outcome of what a token was taken for, until a moment."""
+
+    def give_back(self, token: str) -> None:
+        """Let a token be taken again."""
+
+
 class Accounts(Protocol):
     """Attributes of an account in a region."""
 

@@ -29,6 +29,10 @@ class Sessions:
         self._ids = ids
         self._opened = functools.lru_cache(maxsize=limits.SESSIONS_KEPT)(self._open)
 
+    def now(self) -> int:
+        """The moment at which roles are assumed (ms)."""
+        return self._clock.now()
+
     def assume(
         self,
         caller: account.Caller,
@@ -95,13 +99,13 @@ class Sessions:
         """The key that a token is of.
 
         Raises:
-            errors.InvalidSecurityToken: it is none, or another key's, or its time is over.
+            errors.SecurityToken: there is none, or it is another key's, or its time is over.
         """
         if not token:
-            raise errors.InvalidSecurityToken("The security token of a temporary key is required.")
+            raise errors.MissingSecurityToken
         key = self._opened(access_key_id, token)
         if self._clock.now() >= key.expires_at:
-            raise errors.InvalidSecurityToken("The security token has expired.")
+            raise errors.ExpiredSecurityToken
         return key
 
     def _sealed(self, key: account.TemporaryKey, document: str) -> account.TemporaryKey:

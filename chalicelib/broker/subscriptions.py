@@ -73,7 +73,7 @@ class Subscriptions:
             existing = self._store.create(new)
             if existing is None:
                 return new, True
-        if existing.attributes != attributes:
+        if not existing.attributes.answers(attributes):
             raise errors.SubscriptionAlreadyExist
         return existing, False
 

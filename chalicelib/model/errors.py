@@ -1,11 +1,11 @@
 """What can go wrong, as the client sees it: one class per MNS error code, its docstring the default message.
 
     MnsError
-    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints
+    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints, tokens
     ├── Forbidden (403)       account, key, signature, permission
     ├── NotExist (404)        queue, topic, subscription, message
     ├── TimeExpired (408)
-    ├── AlreadyExist (409)    queue, topic, subscription
+    ├── AlreadyExist (409)    queue, topic, subscription; a call under way
     ├── TooManyRequests (429)
     └── InternalError (500)
 
@@ -136,6 +136,10 @@ class SubscriptionNumExceededLimit(BadRequest):
     """The topic has as many subscriptions as it may have."""
 
 
+class IdempotentParameterMismatch(BadRequest):
+    """The ClientToken has been used with other parameters."""
+
+
 class EndpointInvalid(BadRequest):
     """The endpoint is of no kind that messages can be pushed to."""
 
@@ -204,6 +208,10 @@ class SubscriptionAlreadyExist(AlreadyExist):
     """The subscription you want to create is already exist."""
 
 
+class IdempotentProcessing(AlreadyExist):
+    """The call with this ClientToken is being processed; try again to learn its outcome."""
+
+
 class TooManyRequests(MnsError):
     """Too many requests at this moment; slow down and try again."""
 
@@ -259,5 +267,17 @@ class NoPermission(Forbidden):
     """You are not authorized to do this action."""
 
 
-class InvalidSecurityToken(Forbidden):
+class SecurityToken(Forbidden):
+    """What came with a temporary key does not make it good."""
+
+
+class InvalidSecurityToken(SecurityToken):
     """The security token is not valid."""
+
+
+class ExpiredSecurityToken(SecurityToken):
+    """The security token has expired."""
+
+
+class MissingSecurityToken(SecurityToken):
+    """The security token of a temporary key is mandatory."""

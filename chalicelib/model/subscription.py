@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from chalicelib.model import account, errors, limits, queue, retry
+from chalicelib.model import account, errors, limits, queue, resource, retry
 from chalicelib.model import endpoint as endpoints
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -44,15 +44,11 @@ class SubscriptionChange:
     filter_tag: str | None = None  # empty: every message
     strategy: retry.Strategy | None = None
     dead_letter_queue: str | None = None  # empty: none
+    rate_limit: resource.RateLimit | None = None
 
-    def named(self) -> dict[str, str]:
-        """The attributes named, by field, as text."""
-        given = {
-            "filter_tag": self.filter_tag,
-            "strategy": self.strategy.value if self.strategy else None,
-            "dead_letter_queue": self.dead_letter_queue,
-        }
-        return {name: value for name, value in given.items() if value is not None}
+    def named(self) -> dict[str, object]:
+        """The attributes named, by field."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +60,7 @@ class SubscriptionAttributes:
     strategy: retry.Strategy = retry.Strategy.BACKOFF_RETRY
     content_format: Format = Format.XML
     dead_letter_queue: str = ""  # a queue of the same account and region, for what could not be delivered; empty: none
+    rate_limit: resource.RateLimit = resource.NO_RATE_LIMIT
 
     def __post_init__(self) -> None:
         target = endpoints.parse(self.endpoint)
@@ -80,14 +77,14 @@ class SubscriptionAttributes:
 
     def evolve(self, change: SubscriptionChange) -> "SubscriptionAttributes":
         """These attributes with those that `change` names."""
-        return SubscriptionAttributes(
-            endpoint=self.endpoint,
-            filter_tag=self.filter_tag if change.filter_tag is None else change.filter_tag,
-            strategy=change.strategy or self.strategy,
-            content_format=self.content_format,
-            dead_letter_queue=(
-                self.dead_letter_queue if change.dead_letter_queue is None else change.dead_letter_queue
-            ),
+        return dataclasses.replace(self, **change.named())  # type: ignore[arg-type]  # the fields have the same types
+
+    def answers(self, asked: "SubscriptionAttributes") -> bool:
+        """Whether a Subscribe that asks for `asked` is content with these: what it leaves off may be anything."""
+        return self == dataclasses.replace(
+            asked,
+            dead_letter_queue=asked.dead_letter_queue or self.dead_letter_queue,
+            rate_limit=asked.rate_limit if asked.rate_limit.enabled else self.rate_limit,
         )
 
 

@@ -1,9 +1,9 @@
 """The condition keys that every request has: acs:SourceIp, acs:CurrentTime, acs:SecureTransport, acs:MFAPresent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from chalicelib.model import policy
+from chalicelib.model import policy, resource
 from chalicelib.wire import http
 
 
@@ -45,3 +45,11 @@ _GENERAL: Mapping[str, Callable[[http.Request, int], Sequence[str]]] = {
     "acs:securetransport": _secure_transport,
     "acs:mfapresent": _mfa_present,
 }
+
+
+RESOURCE_TAG, REQUEST_TAG = "acs:resourcetag/", "acs:requesttag/"
+
+
+def tag(key: str, prefix: str, tags: Iterable[resource.Tag]) -> Sequence[str]:
+    """The value of the tag that a condition key names, after its prefix."""
+    return [found.value for found in tags if prefix + found.key == key]

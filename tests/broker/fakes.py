@@ -97,6 +97,7 @@ class Tables:
     directory: memory.Directory = field(default_factory=memory.Directory)
     vault: memory.Vault = field(default_factory=memory.Vault)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
+    tokens: memory.Tokens = field(default_factory=memory.Tokens)
     topics: memory.Topics = field(default_factory=memory.Topics)
     subscriptions: memory.Subscriptions = field(default_factory=memory.Subscriptions)
     publications: memory.Publications = field(default_factory=memory.Publications)
@@ -236,12 +237,12 @@ class Process:
         """Another process on the same tables."""
         return Process(self.tables)
 
-    def create(self, name: str = "demo", **attributes: int | bool) -> queue.Queue:
+    def create(self, name: str = "demo", **attributes: object) -> queue.Queue:
         """A queue with these attributes."""
         made, _ = self.queues.create(HERE, name, queue.QueueChange(**attributes))
         return made
 
-    def create_topic(self, name: str = "news", **attributes: int | bool) -> topic.Topic:
+    def create_topic(self, name: str = "news", **attributes: object) -> topic.Topic:
         """A topic with these attributes."""
         made, _ = self.topics.create(HERE, name, topic.TopicChange(**attributes))
         return made

@@ -305,6 +305,25 @@ class Directory:
         return ram.Page(entities=tuple(found[:limit]), marker=found[limit - 1].name)
 
 
+class Tokens:
+    """The port `Tokens`."""
+
+    stored: dict[str, tuple[int, ports.Taken]] = field(default_factory=dict)
+
+    def take(self, token: str, digest: str, *, now: int, until: int) -> ports.Taken | None:
+        expires_at, taken = self.stored.get(token, (0, None))
+        if expires_at > now:
+            return taken
+        self.stored[token] = until, ports.Taken(digest=digest, outcome=None)
+        return None
+
+    def settle(self, token: str, digest: str, outcome: str, *, until: int) -> None:
+        self.stored[token] = until, ports.Taken(digest=digest, outcome=outcome)
+
+    def give_back(self, token: str) -> None:
+        self.stored.pop(token, None)
+
+
 @dataclass
 class Accounts:
     """The port `Accounts`."""

@@ -2,7 +2,9 @@
 
 import pytest
 
-from chalicelib.model import account, limits, queue
+from chalicelib.broker import ports
+from chalicelib.model import account, limits, queue, resource
+from chalicelib.storage import queues
 from tests.conftest import NOW, Stores
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
@@ -10,7 +12,7 @@ ELSEWHERE = account.Namespace(account_id="1234567890123456", region="cn-shanghai
 OTHER = account.Namespace(account_id="6543210987654321", region="cn-hangzhou")
 
 
-def make(name: str, **attributes: int) -> queue.Queue:
+def make(name: str, **attributes) -> queue.Queue:
     return queue.Queue(
         name=name,
         queue_id=f"id-of-{name}",
@@ -45,6 +47,29 @@ def test_a_change_touches_only_what_it_names(stores):
         modified_at=NOW + 1_000,
     )
     assert stores.queues.get(HERE, "demo") == changed
+
+
+def test_policies_type_and_tags_are_kept_and_only_where_they_are_not_the_default(stores):
+    full = make(
+        "demo",
+        dead_letter=resource.DeadLetter(enabled=True, target="dead", max_receive_count=3),
+        rate_limit=resource.RateLimit(enabled=True, max_receives_per_second=5),
+        encryption=resource.Encryption(enabled=True, sse_type="KMS", key_id="key-1"),
+    ).evolve(type=resource.Type.FIFO, tags=(resource.Tag(key="stage", value="ü"), resource.Tag(key="team")))
+    stores.queues.create(HERE, full)
+    assert stores.queues.get(HERE, "demo") == full
+    extra = {"dead_letter", "rate_limit", "encryption", "type", "tags"}
+    assert extra & queues._encode(make("plain")).keys() == set()
+    assert extra & queues._encode(full).keys() == extra
+
+
+def test_a_policy_is_changed_and_switched_off_again(stores):
+    stores.queues.create(HERE, make("demo"))
+    on = resource.DeadLetter(enabled=True, target="dead")
+    stores.queues.change(HERE, "demo", queue.QueueChange(dead_letter=on), NOW)
+    assert stores.queues.get(HERE, "demo") == make("demo", dead_letter=on)
+    stores.queues.change(HERE, "demo", queue.QueueChange(dead_letter=resource.DeadLetter()), NOW)
+    assert stores.queues.get(HERE, "demo") == make("demo")
 
 
 def test_a_change_of_a_missing_queue_makes_none(stores):
@@ -151,3 +176,15 @@ def test_a_marker_before_or_past_the_prefix_is_as_good_as_any(stores, after, nam
 
 def test_a_prefix_longer_than_any_name_finds_nothing(stores):
     assert stores.queues.list(HERE, prefix="x" * 5_000, after=None, limit=10).queues == ()
+
+
+def test_a_token_is_taken_once_until_its_moment_and_keeps_its_outcome(stores):
+    take = stores.tokens.take
+    assert take("t", "first", now=NOW, until=NOW + 10) is None
+    assert take("t", "second", now=NOW + 9, until=NOW + 99) == ports.Taken(digest="first", outcome=None)
+    assert take("other", "second", now=NOW, until=NOW + 10) is None
+    stores.tokens.settle("t", "first", "what came of it", until=NOW + 20)
+    assert take("t", "first", now=NOW + 19, until=NOW + 99) == ports.Taken(digest="first", outcome="what came of it")
+    assert take("t", "third", now=NOW + 20, until=NOW + 99) is None
+    stores.tokens.give_back("t")
+    assert take("t", "fourth", now=NOW + 21, until=NOW + 99) is None

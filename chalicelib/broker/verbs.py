@@ -1,0 +1,34 @@
+"""All use cases, as the doors are handed them."""
+
+from dataclasses import dataclass
+
+from chalicelib.broker import (
+    accounts,
+    directory,
+    identities,
+    messages,
+    permissions,
+    publications,
+    queues,
+    sessions,
+    subscriptions,
+    tokens,
+    topics,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verbs:
+    """All use cases."""
+
+    queues: queues.Queues
+    messages: messages.Messages
+    topics: topics.Topics
+    subscriptions: subscriptions.Subscriptions
+    publications: publications.Publications
+    accounts: accounts.Accounts
+    identities: identities.Identities
+    directory: directory.Directory
+    sessions: sessions.Sessions
+    permissions: permissions.Permissions
+    tokens: tokens.Tokens
