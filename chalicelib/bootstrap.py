@@ -12,6 +12,7 @@ from chalicelib import settings as configuration
 from chalicelib.api import door, waiting
 from chalicelib.broker import (
     accounts,
+    acls,
     deliveries,
     directory,
     identities,
@@ -130,6 +131,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
     publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
+    account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
@@ -163,7 +165,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
+        accounts=accounts.Accounts(store=account_store, ids=ids),
+        acls=acls.Acls(store=account_store, clock=clock),
         identities=identity_verbs,
         directory=directory.Directory(
             store=directory_store, keys=identity_store, clock=clock, ids=ids, changed=forget_identities
@@ -201,6 +204,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscription_verbs.forget()
         resource_store.forget()
         forget_identities()
+        verbs.acls.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):

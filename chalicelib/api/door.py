@@ -98,6 +98,8 @@ class Door:
 
     def refuse(self, request: http.Request, error: errors.MnsError) -> http.Response:
         """The response for a request that the door's owner does not let in."""
+        if self._rpc.takes(request):
+            return self._rpc.refuse(request, error)
         return self._failed(self._exchange(request), error)
 
     def _exchange(self, request: http.Request) -> _Exchange:
@@ -159,7 +161,9 @@ class Door:
                 else ""
             )
         signatures.check_digest(request)
-        return caller, _namespace(caller.account_id, region or self._region)
+        namespace = _namespace(caller.account_id, region or self._region)
+        self._verbs.acls.check(namespace, request.address)
+        return caller, namespace
 
 
 @functools.lru_cache(maxsize=_NAMESPACES_KEPT)

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from chalicelib.model import (
     account,
+    acl,
     delivery,
     errors,
     message,
@@ -380,6 +381,16 @@ class Tokens(Protocol):
 
     def give_back(self, token: str) -> None:
         """Let a token be taken again."""
+
+
+class Acls(Protocol):
+    """Who is let in at an account's endpoint of a region."""
+
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        """The rules as they are now."""
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        """Put rules in the place of those that are there; False: others are there, and nothing is changed."""
 
 
 class Accounts(Protocol):

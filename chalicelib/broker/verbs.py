@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chalicelib.broker import (
     accounts,
+    acls,
     directory,
     identities,
     messages,
@@ -27,6 +28,7 @@ class Verbs:
     subscriptions: subscriptions.Subscriptions
     publications: publications.Publications
     accounts: accounts.Accounts
+    acls: acls.Acls
     identities: identities.Identities
     directory: directory.Directory
     sessions: sessions.Sessions

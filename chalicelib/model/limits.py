@@ -69,6 +69,7 @@ SUBSCRIPTION_NAME_LENGTH = 255
 SUBSCRIPTIONS_PER_TOPIC = 100
 TAG_LENGTH = 16  # of FilterTag and MessageTag
 ENDPOINT_LENGTH = 2_048  # R
+SUBSCRIPTION_LINE_LENGTH = 256  # R: of a mail's subject, a short message's signature or template
 ENDPOINT_DEFAULT_PATH = "/notifications"
 
 # Pushes (D "NotifyStrategy", "HttpEndpoint").
@@ -97,7 +98,9 @@ DUE_PAGES = 32  # R: read at most, of each shard, to get past those that are in 
 MESSAGE_ATTRIBUTES_BYTES = 65_536  # all of it together
 RECEIVERS = 100  # phones or devices that one message names
 
-LOGGING_BUCKET_LENGTH = 256  # R: undocumented
+LOGGING_BUCKET_LENGTH = 256  # R: undocumented; of LoggingBucket, ProjectName and LogStoreName
+ACL_ENTRIES = 100  # R: blocks of addresses that may reach an endpoint
+ROLE_ARN_LENGTH = 256  # R
 
 # Lists (D ListQueue).
 RETURN_NUMBER = Range(name="x-mns-ret-number", low=1, high=1_000, default=1_000)

@@ -15,6 +15,8 @@ from chalicelib.model import account, policy
 from chalicelib.rpc import parameters
 from chalicelib.wire import conditions, http
 
+_PRODUCT_HOST = re.compile(r"//mns-open(-vpc|-internal)?\.")
+
 Fields = Mapping[str, Any]  # of an answer, besides RequestId
 
 
@@ -27,6 +29,11 @@ class Call:
     namespace: account.Namespace
     verbs: Verbs
     request: http.Request
+
+    @property
+    def data_url(self) -> str:
+        """What URLs of queues and topics begin with: the host of the call, or the account's beside it."""
+        return _PRODUCT_HOST.sub(f"//{self.namespace.account_id}.mns.", self.request.host_url)
 
 
 @dataclass(frozen=True, kw_only=True)

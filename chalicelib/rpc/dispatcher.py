@@ -70,6 +70,10 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an RPC error
             return self._failed(exchange, error)
 
+    def refuse(self, request: http.Request, error: Exception) -> http.Response:
+        """The response for a call that is not let in."""
+        return self._failed(_Exchange(request=request, request_id=self._ids.request_id(self._clock.now())), error)
+
     def _admit(self, exchange: _Exchange) -> Callable[[], http.Response]:
         request = exchange.request
         given = parameters.read(request)

@@ -4,13 +4,16 @@ import contextlib
 from collections.abc import Sequence
 
 from chalicelib.model import errors, resource
+from chalicelib.rpc import accounts, acls, queues, shapes, subscriptions, topics
 from chalicelib.rpc import errors as rpc_errors
-from chalicelib.rpc import queues, shapes
 from chalicelib.rpc.calls import Action, Call, Fields, Product
 from chalicelib.wire import conditions
 
 _PARAMETERS = {"mns:enablelogging": "EnableLogging", "mns:pushtype": "PushType"}
 _QUEUE = "/queues/{QueueName}"
+_TOPIC = "/topics/{TopicName}"
+_SUBSCRIPTIONS = "/topics/{TopicName}/subscriptions"
+_SUBSCRIPTION = "/topics/{TopicName}/subscriptions/{SubscriptionName}"
 
 
 def _wrap(fields: Fields) -> Fields:
@@ -49,5 +52,22 @@ PRODUCT = Product(
         Action(name="GetQueueAttributes", run=queues.get_attributes, resource=_QUEUE),
         Action(name="DeleteQueue", run=queues.delete, resource=_QUEUE),
         Action(name="ListQueue", run=queues.list_queues, resource="/queues"),
+        Action(name="CreateTopic", run=topics.create, resource=_TOPIC),
+        Action(name="SetTopicAttributes", run=topics.set_attributes, resource=_TOPIC),
+        Action(name="GetTopicAttributes", run=topics.get_attributes, resource=_TOPIC),
+        Action(name="DeleteTopic", run=topics.delete, resource=_TOPIC),
+        Action(name="ListTopic", run=topics.list_topics, resource="/topics"),
+        Action(name="Subscribe", run=subscriptions.subscribe, resource=_SUBSCRIPTION),
+        Action(name="SetSubscriptionAttributes", run=subscriptions.set_attributes, resource=_SUBSCRIPTION),
+        Action(name="GetSubscriptionAttributes", run=subscriptions.get_attributes, resource=_SUBSCRIPTION),
+        Action(name="Unsubscribe", run=subscriptions.unsubscribe, resource=_SUBSCRIPTION),
+        Action(name="ListSubscriptionByTopic", run=subscriptions.list_subscriptions, resource=_SUBSCRIPTIONS),
+        Action(name="GetAccountAttributes", run=accounts.get_attributes),
+        Action(name="SetAccountAttributes", run=accounts.set_attributes),
+        Action(name="EnableEndpoint", run=acls.enable),
+        Action(name="DisableEndpoint", run=acls.disable),
+        Action(name="GetEndpointAttribute", run=acls.get_attribute),
+        Action(name="AuthorizeEndpointAcl", run=acls.authorize),
+        Action(name="RevokeEndpointAcl", run=acls.revoke),
     ),
 )

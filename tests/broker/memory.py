@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from chalicelib.broker import ports
 from chalicelib.model import (
     account,
+    acl,
     delivery,
     errors,
     message,
@@ -325,6 +326,22 @@ class Tokens:
 
 
 @dataclass
+class Acls:
+    """The port `Acls`."""
+
+    stored: dict[account.Namespace, acl.Acl] = field(default_factory=dict)
+
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        return self.stored.get(namespace, acl.OPEN)
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        if self.rules(namespace) != before:
+            return False
+        self.stored[namespace] = after
+        return True
+
+
+@dataclass
 class Accounts:
     """The port `Accounts`."""
 
@@ -336,10 +353,7 @@ class Accounts:
 
     def change(self, namespace: account.Namespace, change: account.AccountChange) -> None:
         before = self.attributes(namespace)
-        self.stored[namespace] = account.AccountAttributes(
-            logging_bucket=before.logging_bucket if change.logging_bucket is None else change.logging_bucket,
-            trace_enabled=before.trace_enabled if change.trace_enabled is None else change.trace_enabled,
-        )
+        self.stored[namespace] = dataclasses.replace(before, **change.named())
 
     def open(self, namespace: account.Namespace, order_id: str) -> str:
         return self.orders.setdefault(namespace, order_id)
