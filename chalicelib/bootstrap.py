@@ -14,12 +14,15 @@ from chalicelib.broker import (
     accounts,
     acls,
     deliveries,
+    directory,
     event_rules,
     identities,
     messages,
+    permissions,
     ports,
     publications,
     queues,
+    sessions,
     subscriptions,
     throttle,
     tokens,
@@ -34,6 +37,7 @@ from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors, resources, sealing
 from chalicelib.storage import deliveries as delivery_table
+from chalicelib.storage import directory as directory_table
 from chalicelib.storage import event_rules as event_rule_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
@@ -159,6 +163,18 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
     )
+    directory_store = directory_table.Directory(gate=gate, batches=batch, prefix=prefix)
+    identity_store = identity_table.Identities(gate=gate, prefix=prefix, vault=vault)
+    permission_verbs = permissions.Permissions(store=directory_store, clock=clock)
+    session_verbs = sessions.Sessions(store=directory_store, vault=vault, clock=clock, ids=ids)
+    identity_verbs = identities.Identities(
+        store=identity_store, temporary=session_verbs, clock=clock, make_certificate=make_certificate
+    )
+
+    def forget_identities() -> None:
+        identity_verbs.forget()
+        permission_verbs.forget()
+
     verbs = Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
@@ -169,8 +185,9 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
         accounts=accounts.Accounts(store=account_store, ids=ids),
         acls=acls.Acls(store=account_store, clock=clock),
-        identities=identities.Identities(
-            store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
+        identities=identity_verbs,
+        directory=directory.Directory(
+            store=directory_store, keys=identity_store, clock=clock, ids=ids, changed=forget_identities
         ),
         event_rules=event_rules.EventRules(
             store=event_rule_store, find_queue=queue_verbs.find, find_topic=topic_verbs.find, clock=clock
@@ -178,6 +195,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         calls=throttle.Calls(
             clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
         ),
+        sessions=session_verbs,
+        permissions=permission_verbs,
         tokens=tokens.Tokens(store=token_table.Tokens(gate=gate, prefix=prefix), clock=wall or clock),
     )
     machine = clocks.SystemClock()
@@ -209,7 +228,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscription_verbs.forget()
         resource_store.forget()
         seal.forget()
-        verbs.identities.forget()
+        forget_identities()
         verbs.acls.forget()
 
     def close() -> None:

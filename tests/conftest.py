@@ -13,6 +13,7 @@ from chalicelib.storage import (
     accounts,
     batches,
     deliveries,
+    directory,
     errors,
     identities,
     messages,
@@ -109,6 +110,7 @@ class Stores:
     deliveries: deliveries.Deliveries
     tallies: tallies.Tallies
     identities: identities.Identities
+    directory: directory.Directory
     accounts: accounts.Accounts
     sealing: sealing.Sealing
     tokens: tokens.Tokens
@@ -168,7 +170,8 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
             gate=gate, batches=batch, sealing=seal, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
-        identities=identities.Identities(gate=gate, prefix=prefix),
+        identities=identities.Identities(gate=gate, prefix=prefix, vault=vault.in_memory()),
+        directory=directory.Directory(gate=gate, batches=batch, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
         sealing=seal,
         tokens=tokens.Tokens(gate=gate, prefix=prefix),

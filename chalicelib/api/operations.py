@@ -24,6 +24,7 @@ class Call:
     """One call of an operation, its caller known."""
 
     request: http.Request
+    caller: account.Caller
     namespace: account.Namespace
     verbs: Verbs
     path: Mapping[str, str] = field(default_factory=dict)  # the variables of the path, decoded

@@ -18,6 +18,7 @@ from chalicelib.model import (
     message,
     publication,
     queue,
+    ram,
     receipt,
     resource,
     subscription,
@@ -56,6 +57,18 @@ class Ids(Protocol):
 
     def order_id(self) -> str:
         """The number of an order."""
+
+    def entity_id(self) -> str:
+        """The number of a user, a group or a role."""
+
+    def access_key_id(self) -> str:
+        """The id of an access key."""
+
+    def temporary_key_id(self) -> str:
+        """The id of a temporary access key."""
+
+    def secret(self) -> str:
+        """The secret of an access key."""
 
     def pick(self, count: int) -> int:
         """A number from 0 to `count` - 1."""
@@ -353,7 +366,7 @@ class Tallies(Protocol):
 
 
 class Identities(Protocol):
-    """Access keys, and the certificate of the deployment."""
+    """Access keys, and the certificate of the deployment; what is secret of them is sealed."""
 
     def key(self, access_key_id: str) -> account.AccessKey | None:
         """The key with this id."""
@@ -361,11 +374,39 @@ class Identities(Protocol):
     def put_key(self, key: account.AccessKey) -> None:
         """Store a key, in place of one with its id."""
 
+    def enable_key(self, access_key_id: str, *, enabled: bool) -> bool:
+        """Let a key be used, or not; False: there is none."""
+
+    def delete_key(self, access_key_id: str) -> None:
+        """Delete a key, if there is one."""
+
     def certificate(self) -> certificates.Certificate | None:
         """The certificate that pushes are signed with, and its key."""
 
     def put_certificate(self, new: certificates.Certificate) -> None:
         """Store the certificate."""
+
+
+class Directory(Protocol):
+    """Users, groups, roles and policies of accounts, by kind and name; and the accounts themselves.
+
+    An entity is changed as a whole: whoever stores it says, by its revision, what it was made of.
+    """
+
+    def get(self, account_id: str, kind: str, name: str) -> ram.Entity | None:
+        """The entity as it is now."""
+
+    def get_all(self, account_id: str, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], ram.Entity]:
+        """Those of these entities that there are, by kind and name."""
+
+    def put(self, account_id: str, entity: ram.Entity) -> bool:
+        """Store an entity in place of its revision, 0 being none; False: it has another one by now."""
+
+    def delete(self, account_id: str, entity: ram.Entity) -> bool:
+        """Delete an entity of this revision; False: it has another one by now."""
+
+    def list(self, account_id: str, kind: str, *, after: str | None, limit: int | None) -> ram.Page:
+        """Up to `limit` entities of a kind whose names come after `after`, ascending; None: all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from chalicelib.broker import (
     accounts,
     acls,
+    directory,
     event_rules,
     identities,
     messages,
+    permissions,
     publications,
     queues,
+    sessions,
     subscriptions,
     throttle,
     tokens,
@@ -29,6 +32,9 @@ class Verbs:
     accounts: accounts.Accounts
     acls: acls.Acls
     identities: identities.Identities
+    directory: directory.Directory
+    sessions: sessions.Sessions
+    permissions: permissions.Permissions
     tokens: tokens.Tokens
     event_rules: event_rules.EventRules
     calls: throttle.Calls

@@ -282,10 +282,9 @@ def _declare(
     ids = [key.access_key_id for key in told.keys]
     for former in (entry["S"] for entry in item["ids"]["L"]):
         if former not in ids:
-            disabled = account.AccessKey(access_key_id=former, secret="", account_id="0", enabled=False)
-            application.verbs.identities.add_key(disabled)
+            application.verbs.directory.disable(former)
     for key in told.keys:
-        application.verbs.identities.add_key(key)
+        application.verbs.directory.register(key)
     made.put_item(TableName=table, Item=place | {"ids": {"L": [{"S": name} for name in ids]}})
     for entry in told.queues:
         namespace = account.Namespace(account_id=entry.account_id, region=told.region)

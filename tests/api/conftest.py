@@ -9,6 +9,7 @@ from chalicelib import bootstrap, settings
 from chalicelib.model import account
 from chalicelib.wire import http
 from infra.local import engine as engines
+from infra.local import vault
 from tests.api import signing
 
 
@@ -22,7 +23,10 @@ def engine(embedded_engine, prefix):
 @pytest.fixture
 def application(engine, prefix, clock):
     made = bootstrap.build(
-        settings.Settings(table_prefix=prefix, explain_signatures=True, longest_wait=30), engine=engine, clock=clock
+        settings.Settings(table_prefix=prefix, explain_signatures=True, longest_wait=30),
+        engine=engine,
+        clock=clock,
+        vault=vault.in_memory(),
     )
     bootstrap.install(made)
     for key_id, secret, owner in (
