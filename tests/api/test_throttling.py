@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib import bootstrap, settings
 from chalicelib.model import account
+from infra.local import vault
 from tests.api import signing
 from tests.api.rpc_signing import acs3, outcome
 from tests.api.signing import code, signed, texts
@@ -18,7 +19,7 @@ BATCH = "<Messages>" + SEND * 3 + "</Messages>"
 def make(engine, prefix, clock):
     def build(**rates: int):
         told = settings.Settings(table_prefix=prefix, longest_wait=30, account_rate=0, metadata_rate=0)
-        made = bootstrap.build(dataclasses.replace(told, **rates), engine=engine, clock=clock)
+        made = bootstrap.build(dataclasses.replace(told, **rates), engine=engine, clock=clock, vault=vault.in_memory())
         for key_id, secret, owner in (
             (signing.KEY, signing.SECRET, signing.ACCOUNT),
             (signing.OTHER_KEY, signing.OTHER_SECRET, signing.OTHER_ACCOUNT),
@@ -97,7 +98,7 @@ def test_a_rate_of_zero_is_none(make):
 
 def test_calls_of_the_rpc_apis_count_as_metadata_and_are_refused_in_their_shape(engine, prefix, clock):
     told = settings.Settings(table_prefix=prefix, account_rate=0, metadata_rate=2)
-    made = bootstrap.build(told, engine=engine, clock=clock)
+    made = bootstrap.build(told, engine=engine, clock=clock, vault=vault.in_memory())
     key = account.AccessKey(access_key_id=signing.KEY, secret=signing.SECRET, account_id=signing.ACCOUNT)
     made.verbs.identities.add_key(key)
     assert made.door.run(signed("GET", "/queues", now=clock.now())).status == 200
