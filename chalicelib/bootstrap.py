@@ -62,7 +62,7 @@ class Application:
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
     read_topic_deletions: Callable[[_Records], Iterable[tuple[str, tuple[account.Namespace, topic.Topic]]]]
-    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication]]]
+    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication | ports.PublicationKey]]]
     read_publication_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deliveries: Callable[[_Records], Iterable[delivery.Delivery]]
     close: Callable[[], None]  # end what runs in threads
@@ -150,12 +150,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         machine=machine,
         ids=ids,
     )
+    dead_letters = deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store)
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
         channels=channels,
-        dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
+        dead_letters=dead_letters,
         lanes=pushes,
         clock=clock,
         ids=ids,
@@ -194,7 +195,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             seconds=purge_seconds,
         ),
         fan_out=publications.FanOut(
-            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+            store=publication_store,
+            subscriptions=subscription_verbs,
+            deliveries=delivery_store,
+            channels=channels,
+            dead_letters=dead_letters,
+            fan=fan,
+            clock=clock,
         ),
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),

@@ -201,7 +201,7 @@ class Groups:
         assert new.group_id is not None  # noqa: S101  # `message.accept` has seen to it
         state: client.Item = {
             "pk": items.text(queue.partition(of.queue_id, new.shard)),
-            "sk": items.text(queue.group_key(new.group_id)),
+            "sk": items.text(group.key(new.group_id)),
             "message_id": items.text(new.message_id),
             "group_id": items.text(new.group_id),
             "priority": items.number(new.priority),

@@ -5,9 +5,9 @@ The costs are the same at any backlog: each case runs once on an empty queue and
 
 import pytest
 
+from chalicelib.model import message, queue
 from infra.embedded.engine import EmbeddedEngine
 from tests.conftest import NOW, Stores
-from chalicelib.model import message, queue
 from tests.storage import test_groups as fifo
 from tests.storage.test_messages import claim, make_message, make_queue
 
