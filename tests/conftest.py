@@ -21,6 +21,7 @@ from chalicelib.storage import (
     resources,
     subscriptions,
     tallies,
+    tokens,
     topics,
 )
 from infra.embedded.engine import EmbeddedEngine
@@ -107,6 +108,7 @@ class Stores:
     tallies: tallies.Tallies
     identities: identities.Identities
     accounts: accounts.Accounts
+    tokens: tokens.Tokens
     recorder: Recorder
     engine: engines.LocalEngine
     prefix: str
@@ -164,6 +166,7 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
+        tokens=tokens.Tokens(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,
         prefix=prefix,

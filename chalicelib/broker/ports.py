@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from chalicelib.model import (
     account,
+    acl,
     dead_letter,
     delivery,
     errors,
@@ -310,6 +311,37 @@ class Identities(Protocol):
 
     def put_certificate(self, new: certificates.Certificate) -> None:
         """Store the certificate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What has a token."""
+
+    digest: str  # of what it was taken for
+    outcome: str | None  # None: there is none yet
+
+
+class Tokens(Protocol):
+    """Names that are taken for a while."""
+
+    def take(self, token: str, digest: str, *, now: int, until: int) -> Taken | None:
+        """Take a token until a moment; None: it is taken now, else by whom it has been taken."""
+
+    def settle(self, token: str, digest: str, outcome: str, *, until: int) -> None:
+        """Keep the outcome of what a token was taken for, until a moment."""
+
+    def give_back(self, token: str) -> None:
+        """Let a token be taken again."""
+
+
+class Acls(Protocol):
+    """Who is let in at an account's endpoint of a region."""
+
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        """The rules as they are now."""
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        """Put rules in the place of those that are there; False: others are there, and nothing is changed."""
 
 
 class Accounts(Protocol):

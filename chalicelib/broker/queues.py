@@ -1,6 +1,6 @@
 """What can be done with queues as such."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
@@ -13,6 +13,15 @@ class Listing:
 
     page: queue.Page
     counts: Mapping[str, queue.Counts]  # by queue id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One page of the queues that a search found."""
+
+    queues: Sequence[queue.Queue]  # ascending by name
+    counts: Mapping[str, queue.Counts]  # by queue id
+    total: int  # of all pages
 
 
 class Queues(named.Named[queue.Queue, queue.QueueChange]):
@@ -160,6 +169,19 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
             raise errors.InvalidArgument(
                 f"The DeadLetterTargetQueue {policy.target} is of the type {target.type.value}, not {kind.value}."
             )
+
+    def search(self, namespace: account.Namespace, wanted: resource.Filter, window: resource.Window) -> Found:
+        """One page of the queues that are wanted, ascending by name, with their counts."""
+        found = [item for item in self._all(namespace) if wanted.takes(item.name, item.type, item.tags)]
+        page = window.of(found)
+        return Found(queues=page, counts=self._counts(page), total=len(found))
+
+    def _all(self, namespace: account.Namespace) -> Iterator[queue.Queue]:
+        page = self._store.list(namespace, prefix="", after=None, limit=limits.QUEUES_PER_ACCOUNT)
+        yield from page.queues
+        while page.marker is not None:
+            page = self._store.list(namespace, prefix="", after=page.marker, limit=limits.QUEUES_PER_ACCOUNT)
+            yield from page.queues
 
     def _counts(self, queues: Sequence[queue.Queue]) -> dict[str, queue.Counts]:
         self._settle()

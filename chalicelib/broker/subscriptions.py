@@ -1,9 +1,9 @@
 """What can be done with subscriptions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chalicelib.broker import cache, ports, topics
-from chalicelib.model import account, endpoint, errors, limits, queue, subscription, topic
+from chalicelib.model import account, endpoint, errors, limits, queue, resource, subscription, topic
 
 
 class Subscriptions:
@@ -130,6 +130,21 @@ class Subscriptions:
         """
         to = self._topics.get(namespace, topic_name)
         return self._store.list(namespace, to.topic_id, prefix=prefix, after=after, limit=limit)
+
+    def search(
+        self,
+        namespace: account.Namespace,
+        topic_name: str,
+        wanted: subscription.Filter,
+        window: resource.Window,
+    ) -> tuple[Sequence[subscription.Subscription], int]:
+        """One page of a topic's subscriptions that are wanted, ascending by name, and how many there are of them.
+
+        Raises:
+            errors.TopicNotExist: there is no such topic.
+        """
+        found = list(filter(wanted.takes, self.all(namespace, self._topics.get(namespace, topic_name).topic_id)))
+        return window.of(found), len(found)
 
     def all(self, namespace: account.Namespace, topic_id: str) -> tuple[subscription.Subscription, ...]:
         """All subscriptions of a topic, as they are now."""

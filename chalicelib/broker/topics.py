@@ -1,6 +1,6 @@
 """What can be done with topics as such."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
@@ -13,6 +13,15 @@ class Listing:
 
     page: topic.Page
     counts: Mapping[str, int]  # messages held, by topic id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One page of the topics that a search found."""
+
+    topics: Sequence[topic.Topic]  # ascending by name
+    counts: Mapping[str, int]  # by topic id
+    total: int  # of all pages
 
 
 class Topics(named.Named[topic.Topic, topic.TopicChange]):
@@ -117,6 +126,19 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         """One page of the topics, ascending by name."""
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.topics) if with_counts else {})
+
+    def search(self, namespace: account.Namespace, wanted: resource.Filter, window: resource.Window) -> Found:
+        """One page of the topics that are wanted, ascending by name, with their counts."""
+        found = [item for item in self._all(namespace) if wanted.takes(item.name, item.type, item.tags)]
+        page = window.of(found)
+        return Found(topics=page, counts=self._counts(page), total=len(found))
+
+    def _all(self, namespace: account.Namespace) -> Iterator[topic.Topic]:
+        page = self._store.list(namespace, prefix="", after=None, limit=limits.TOPICS_PER_ACCOUNT)
+        yield from page.topics
+        while page.marker is not None:
+            page = self._store.list(namespace, prefix="", after=page.marker, limit=limits.TOPICS_PER_ACCOUNT)
+            yield from page.topics
 
     def _counts(self, topics: Sequence[topic.Topic]) -> dict[str, int]:
         self._settle()

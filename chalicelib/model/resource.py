@@ -4,12 +4,14 @@ The control-plane API of 2022-01-19 sets them. Whatever is off by default is kep
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from chalicelib.model import errors, limits
+
+T = TypeVar("T")
 
 SSE_TYPES = ("SMQ", "KMS")  # who holds the key: the service, or the account in its key service
 SSE_ALGORITHMS = ("AES-256-GCM",)
@@ -97,6 +99,40 @@ def check_tags(tags: Sequence[Tag]) -> tuple[Tag, ...]:
     if len({tag.key for tag in tags}) < len(tags):
         raise errors.InvalidArgument("A Tag.Key should be named once only.")
     return tuple(sorted(tags, key=lambda tag: tag.key))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which resources are wanted."""
+
+    name: str = ""  # a part of their names
+    type: Type | None = None  # None: any
+    tags: Mapping[str, str | None] = field(default_factory=dict)  # keys they all have; None: with any value
+
+    def takes(self, name: str, of: Type = Type.NORMAL, tags: Sequence[Tag] = ()) -> bool:
+        """Whether one of that name, type and tags is wanted."""
+        labels = {tag.key: tag.value for tag in tags}
+        return (
+            self.name in name
+            and self.type in (None, of)
+            and all(key in labels and value in (None, labels[key]) for key, value in self.tags.items())
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A page of a list, by its number."""
+
+    number: int  # from 1
+    size: int
+
+    def of(self, items: Sequence[T]) -> Sequence[T]:
+        """Those of the items that are on the page."""
+        return items[(self.number - 1) * self.size : self.number * self.size]
+
+    def pages(self, total: int) -> int:
+        """How many pages that many items have."""
+        return -(-total // self.size)
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

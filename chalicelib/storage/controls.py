@@ -8,27 +8,31 @@ import dataclasses
 import enum
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from chalicelib.model import resource
+from chalicelib.model import resource, subscription
 from chalicelib.storage import client, items
 
-_POLICIES: dict[str, type[resource.Policy]] = {
-    "dead_letter": resource.DeadLetter,
-    "rate_limit": resource.RateLimit,
-    "encryption": resource.Encryption,
+Policy: TypeAlias = resource.Policy | subscription.Mailing | subscription.Texting
+
+_POLICIES: dict[str, tuple[type[Policy], Policy | None]] = {  # what each is, and what it is by default
+    "dead_letter": (resource.DeadLetter, resource.NO_DEAD_LETTER),
+    "rate_limit": (resource.RateLimit, resource.NO_RATE_LIMIT),
+    "encryption": (resource.Encryption, resource.NO_ENCRYPTION),
+    "mailing": (subscription.Mailing, None),
+    "texting": (subscription.Texting, None),
 }
 
 
 def encode_policies(attributes: object) -> client.Item:
     """The policies among some attributes that are not as by default."""
     held = {name: getattr(attributes, name) for name in _POLICIES if hasattr(attributes, name)}
-    return {name: encode(value) for name, value in held.items() if value != _POLICIES[name]()}
+    return {name: encode(value) for name, value in held.items() if value != _POLICIES[name][1]}
 
 
 def decode_policies(item: client.Item) -> dict[str, Any]:
     """The policies in an item, by field."""
-    return {name: kind(**json.loads(item[name]["S"])) for name, kind in _POLICIES.items() if name in item}
+    return {name: kind(**json.loads(item[name]["S"])) for name, (kind, _) in _POLICIES.items() if name in item}
 
 
 def encode_labels(of: resource.Type, tags: Sequence[resource.Tag]) -> client.Item:
@@ -54,14 +58,14 @@ def decode_labels(item: client.Item) -> dict[str, Any]:
 def encode(value: object) -> dict[str, Any]:
     """The value of any attribute that can be written."""
     match value:
-        case resource.DeadLetter() | resource.RateLimit() | resource.Encryption():
-            return items.text(_json(dataclasses.asdict(value)))
         case enum.Enum():
             return items.text(value.value)
         case str():
             return items.text(value)
         case int():
             return items.scalar(value)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return items.text(_json(dataclasses.asdict(value)))
     raise TypeError(type(value))
 
 

@@ -69,6 +69,7 @@ def _decode(namespace: account.Namespace, item: client.Item) -> subscription.Sub
             strategy=retry.Strategy(item["strategy"]["S"]),
             content_format=subscription.Format(item["content_format"]["S"]),
             dead_letter_queue=item["dead_letter_queue"]["S"],
+            role_arn=item["role_arn"]["S"] if "role_arn" in item else "",
             **controls.decode_policies(item),
         ),
         created_at=items.integer(item, "created_at"),
@@ -87,5 +88,6 @@ def _encode(new: subscription.Subscription) -> client.Item:
         "dead_letter_queue": items.text(new.attributes.dead_letter_queue),
         "created_at": items.number(new.created_at),
         "modified_at": items.number(new.modified_at),
+        **({"role_arn": items.text(new.attributes.role_arn)} if new.attributes.role_arn else {}),
         **controls.encode_policies(new.attributes),
     }

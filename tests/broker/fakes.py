@@ -80,6 +80,8 @@ class Tables:
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
+    tokens: memory.Tokens = field(default_factory=memory.Tokens)
+    acls: memory.Acls = field(default_factory=memory.Acls)
     topics: memory.Topics = field(default_factory=memory.Topics)
     subscriptions: memory.Subscriptions = field(default_factory=memory.Subscriptions)
     publications: memory.Publications = field(default_factory=memory.Publications)

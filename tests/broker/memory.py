@@ -1,11 +1,13 @@
 """The ports in memory: plain dictionaries, walked through each time. The other side of every table."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.broker import ports
 from chalicelib.model import (
     account,
+    acl,
     dead_letter,
     delivery,
     errors,
@@ -281,6 +283,42 @@ class Identities:
 
 
 @dataclass
+class Tokens:
+    """The port `Tokens`."""
+
+    stored: dict[str, tuple[int, ports.Taken]] = field(default_factory=dict)
+
+    def take(self, token: str, digest: str, *, now: int, until: int) -> ports.Taken | None:
+        expires_at, taken = self.stored.get(token, (0, None))
+        if expires_at > now:
+            return taken
+        self.stored[token] = until, ports.Taken(digest=digest, outcome=None)
+        return None
+
+    def settle(self, token: str, digest: str, outcome: str, *, until: int) -> None:
+        self.stored[token] = until, ports.Taken(digest=digest, outcome=outcome)
+
+    def give_back(self, token: str) -> None:
+        self.stored.pop(token, None)
+
+
+@dataclass
+class Acls:
+    """The port `Acls`."""
+
+    stored: dict[account.Namespace, acl.Acl] = field(default_factory=dict)
+
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        return self.stored.get(namespace, acl.OPEN)
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        if self.rules(namespace) != before:
+            return False
+        self.stored[namespace] = after
+        return True
+
+
+@dataclass
 class Accounts:
     """The port `Accounts`."""
 
@@ -292,10 +330,7 @@ class Accounts:
 
     def change(self, namespace: account.Namespace, change: account.AccountChange) -> None:
         before = self.attributes(namespace)
-        self.stored[namespace] = account.AccountAttributes(
-            logging_bucket=before.logging_bucket if change.logging_bucket is None else change.logging_bucket,
-            trace_enabled=before.trace_enabled if change.trace_enabled is None else change.trace_enabled,
-        )
+        self.stored[namespace] = dataclasses.replace(before, **change.named())
 
     def open(self, namespace: account.Namespace, order_id: str) -> str:
         return self.orders.setdefault(namespace, order_id)
