@@ -148,7 +148,9 @@ def test_a_queue_has_all_that_it_was_created_with(control, xml, name):
     seen = xml.get_attributes(name)
     assert (seen["DelaySeconds"], seen["LoggingEnabled"], seen["VisibilityTimeout"]) == (0, True, 60)
     assert control.refused("create_queue", **asked | {"visibility_timeout": 61}) == (409, "QueueAlreadyExist")
-    assert control.refused("create_queue", **asked | {"delay_seconds": 1}) == (400, "InvalidParameter")
+    new = asked | {"queue_name": f"{name}-new"}
+    assert control.refused("create_queue", **new | {"delay_seconds": 1}) == (400, "InvalidParameter")
+    assert control.refused("create_queue", **new | {"queue_type": "normal"}) == (400, "InvalidParameter")
     assert control.refused("create_queue", **asked | {"queue_type": "normal"}) == (409, "QueueAlreadyExist")
 
 
