@@ -35,7 +35,7 @@ from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
-from chalicelib.storage import batches, client, errors, resources, sealing
+from chalicelib.storage import batches, client, errors, payloads, resources, sealing
 from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import directory as directory_table
 from chalicelib.storage import event_rules as event_rule_table
@@ -76,7 +76,7 @@ class Application:
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
     read_topic_deletions: Callable[[_Records], Iterable[tuple[str, tuple[account.Namespace, topic.Topic]]]]
-    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication]]]
+    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication | ports.PublicationKey]]]
     read_publication_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deliveries: Callable[[_Records], Iterable[delivery.Delivery]]
     close: Callable[[], None]  # end what runs in threads
@@ -140,7 +140,12 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
-        gate=gate, batches=batch, sealing=seal, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
+        gate=gate,
+        batches=batch,
+        payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes),
+        fan=fan,
+        ids=ids,
+        prefix=prefix,
     )
     queue_verbs = queues.Queues(
         store=queue_store,
@@ -211,12 +216,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         machine=machine,
         ids=ids,
     )
+    dead_letters = deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store)
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
         channels=channels,
-        dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
+        dead_letters=dead_letters,
         lanes=pushes,
         clock=clock,
         ids=ids,
@@ -265,7 +271,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             seconds=purge_seconds,
         ),
         fan_out=publications.FanOut(
-            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+            store=publication_store,
+            subscriptions=subscription_verbs,
+            deliveries=delivery_store,
+            channels=channels,
+            dead_letters=dead_letters,
+            fan=fan,
+            clock=clock,
         ),
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),

@@ -17,6 +17,7 @@ from chalicelib.storage import (
     errors,
     identities,
     messages,
+    payloads,
     publications,
     queues,
     resources,
@@ -167,7 +168,12 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         publications=publications.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix),
         deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
-            gate=gate, batches=batch, sealing=seal, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
+            gate=gate,
+            batches=batch,
+            payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=1024),
+            fan=recorder.fan,
+            ids=clocks.RandomIds(),
+            prefix=prefix,
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix, vault=vault.in_memory()),

@@ -84,10 +84,10 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         attributes = queue.QueueAttributes().evolve(change)
         queue.check_name(name)
         labels = resource.check_tags(tags)
-        self._check_fifo(kind or resource.Type.NORMAL, change)
-        self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
 
         def make(now: int) -> queue.Queue:
+            self._check_fifo(kind or resource.Type.NORMAL, change)
+            self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
             new = queue.Queue(
                 name=name,
                 queue_id=self._ids.queue_id(),

@@ -7,7 +7,7 @@ from. Its retention goes on as it was: the time in both queues counts together (
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.model import account, endpoint, message, queue
+from chalicelib.model import account, endpoint, group, message, queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,9 @@ class Route:
         to, arn = self.target, endpoint.queue_arn(self.namespace, self.source.name)
         return message.Message(
             message_id=message_id,
-            shard=to.home(dead.group_id) if to.is_fifo and dead.group_id is not None else dead.shard % to.shards,
+            shard=group.home(dead.group_id, to.shards)
+            if to.is_fifo and dead.group_id is not None
+            else dead.shard % to.shards,
             body=dead.body,
             priority=dead.priority,
             enqueued_at=dead.enqueued_at,

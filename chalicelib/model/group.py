@@ -5,8 +5,21 @@ was received and came back is first in line again, in its old order, for nothing
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+_KEY_BYTES = 15
+
+
+def key(group_id: str) -> str:
+    """Thirty hex digits that stand for a MessageGroupId, in keys and in receipts."""
+    return hashlib.blake2s(group_id.encode(), digest_size=_KEY_BYTES).hexdigest()
+
+
+def home(group_id: str, shards: int) -> int:
+    """The shard of a group: all its messages are in one."""
+    return int(key(group_id)[:8], 16) % shards
 
 
 @dataclass(frozen=True, kw_only=True)

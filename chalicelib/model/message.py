@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from chalicelib.model import errors, limits, queue, receipt
+from chalicelib.model import errors, group, limits, queue, receipt
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -113,7 +113,7 @@ class Message:
             priority=self.priority,
             message_id=self.message_id,
             stamp=self.stamp,
-            group=queue.group_key(self.group_id) if of.is_fifo and self.group_id is not None else None,
+            group=group.key(self.group_id) if of.is_fifo and self.group_id is not None else None,
         )
 
     def state(self, now: int) -> State:
@@ -208,7 +208,7 @@ def place(draft: Draft, to: queue.Queue, *, message_id: str, shard: int, stamp: 
     queue `shard` is that of the message's group.
     """
     if to.is_fifo and draft.group_id is not None:
-        shard = to.home(draft.group_id)
+        shard = group.home(draft.group_id, to.shards)
     delay = to.attributes.delay_seconds if draft.delay_seconds is None else draft.delay_seconds
     return Message(
         message_id=message_id,

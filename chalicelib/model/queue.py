@@ -1,7 +1,6 @@
 """Queues: their names, attributes and counts."""
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from dataclasses import dataclass
 from chalicelib.model import errors, limits, resource
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
-_GROUP_KEY_BYTES = 15
 
 
 def is_name(name: str) -> bool:
@@ -114,15 +112,6 @@ class Queue:
     def homes(self) -> int:
         """How many shards may take one and the same message: those of a group stay together."""
         return 1 if self.is_fifo else self.shards
-
-    def home(self, group_id: str) -> int:
-        """The shard of a message group."""
-        return int(group_key(group_id)[:8], 16) % self.shards
-
-
-def group_key(group_id: str) -> str:
-    """Thirty hex digits that stand for a message group, in keys and in receipts."""
-    return hashlib.blake2s(group_id.encode(), digest_size=_GROUP_KEY_BYTES).hexdigest()
 
 
 def partition(queue_id: str, shard: int) -> str:

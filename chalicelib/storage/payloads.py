@@ -32,7 +32,7 @@ class Payloads:
         """The item of a message and, where the payload stands apart, that of the payload.
 
         Args:
-            of: the queue.
+            of: the queue that the message goes to.
             new: the message.
             state: all else that is to be kept of it.
             besides: bytes of the state at most, what it may grow by included.
@@ -65,16 +65,19 @@ class Payloads:
             "Put": {"TableName": self._table, "Item": mark, "ConditionExpression": "attribute_not_exists(pk)"},
         }
 
-    def complete(self, states: Sequence[tuple[str, client.Item]]) -> Iterator[dict[str, Any]]:
-        """The payloads of messages, each given by its id and its state, in their order, as fields of the message."""
+    def complete(
+        self,
+        of: queue.Queue,
+        states: Sequence[tuple[str, client.Item]],
+    ) -> Iterator[dict[str, Any]]:
+        """The payloads of a queue's messages, each given by its id and its state, as fields of the message."""
         apart = [{"pk": items.text(message_id)} for message_id, state in states if not _is_whole(state)]
         found = {item["pk"]["S"]: item for item in self._batches.read(self._table, apart)} if apart else {}
         for message_id, state in states:
             payload = state if _is_whole(state) else found.get(message_id)
             if payload is None:
                 raise model_errors.InternalError(f"The body of the message {message_id} is missing.")
-            of, _, _ = state["pk"]["S"].rpartition("#")
-            yield _decode(self._sealing.open(payload, of=of, message_id=message_id))
+            yield _decode(self._sealing.open(payload, of=of.queue_id, message_id=message_id))
 
 
 def _is_whole(state: client.Item) -> bool:

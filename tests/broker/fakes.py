@@ -220,7 +220,10 @@ class Process:
             render=lambda of: f"<{of.publication.draft.body}>",
             clock=self.clock,
         )
+        dead_letters = deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages)
         self.fan_out = publications.FanOut(
+            store=self.tables.publications,
+            dead_letters=dead_letters,
             subscriptions=self.subscriptions,
             deliveries=self.tables.deliveries,
             channels=channels,
@@ -232,7 +235,7 @@ class Process:
             publications=self.tables.publications,
             deliveries=self.tables.deliveries,
             channels=channels,
-            dead_letters=deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages),
+            dead_letters=dead_letters,
             lanes=self.lanes,
             clock=self.clock,
             ids=self.ids,

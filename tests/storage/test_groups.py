@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chalicelib.broker import ports
-from chalicelib.model import message, queue, resource
+from chalicelib.model import group, message, queue, resource
 from chalicelib.storage import groups, items, messages
 from tests.conftest import NOW, Stores
 from tests.storage.test_messages import make_message as make_ordinary
@@ -87,7 +87,7 @@ def test_what_stays_with_the_state_fits_one_write_unit(stores):
     whole = make_message("x" * room, group="g" * 128, priority=16)
     larger = make_message("x" * (room + 1), group="g" * 128, priority=16)
     for new in (whole, larger):
-        stores.messages.put(of, new.evolve(shard=of.home("g" * 128)))
+        stores.messages.put(of, new.evolve(shard=group.home("g" * 128, of.shards)))
     stored = [item for item in rows(stores, of) if "message_id" in item]
     assert 1020 <= items.size(stored[0]) <= 1024
     assert "body" not in stored[1]
@@ -124,9 +124,9 @@ def test_a_batch_is_stored_in_its_order_and_claimed_in_it(stores):
     ]
     assert stores.messages.put_all(of, batch) == frozenset()
     taken = claim(stores, of, limit=16)
-    for group in "abc":
-        assert [item.body for item in taken if item.group_id == group] == [
-            item.body for item in batch if item.group_id == group
+    for name in "abc":
+        assert [item.body for item in taken if item.group_id == name] == [
+            item.body for item in batch if item.group_id == name
         ]
     assert len(taken) == 12
 
@@ -210,7 +210,7 @@ def test_a_receipt_dies_with_a_release_even_where_clocks_differ(stores):
 def test_a_batch_of_deletes_may_name_several_groups_and_messages(stores):
     of = make_queue(shards=3)
     for body in ("a1", "a2", "b1", "c1"):
-        stores.messages.put(of, make_message(body, group=body[0], shard=of.home(body[0])))
+        stores.messages.put(of, make_message(body, group=body[0], shard=group.home(body[0], of.shards)))
     held = claim(stores, of, limit=16)
     assert len(held) == 4
     foreign = held[0].evolve(stamp="00000000000f")
