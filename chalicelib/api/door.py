@@ -68,7 +68,14 @@ class Door:
                 return _finish(exchange, self._certificate())
             operation, path = self._router.find(request)
             caller, namespace = self._authenticate(request)
-            call = operations.Call(request=request, caller=caller, namespace=namespace, verbs=self._verbs, path=path)
+            call = operations.Call(
+                request=request,
+                caller=caller,
+                namespace=namespace,
+                verbs=self._verbs,
+                path=path,
+                request_id=exchange.request_id,
+            )
             self._verbs.permissions.authorise(
                 caller, namespace.account_id, lambda now: conditions.asked(operation, call, now)
             )

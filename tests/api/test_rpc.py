@@ -118,7 +118,7 @@ def test_an_error_has_the_shape_that_all_products_share(ask, clock):
             "HostId": rpc_signing.HOST,
             "Code": "QueueNotExist",
             "Message": "The queue name you provided is not exist.",
-            "Recommend": f"https://api.aliyun.com/troubleshoot?q=QueueNotExist&product=mns-open&requestId={request_id}",
+            "Recommend": f"https://api.aliyun.com/troubleshoot?q=QueueNotExist&requestId={request_id}",
         },
     )
 
@@ -303,6 +303,7 @@ def test_what_is_no_call_is_told_so(ask, request_, expected):
         ("DlqPolicy", "{", "it should be JSON."),
         ("DlqPolicy", "[" * 100_000, "it should be JSON."),
         ("DlqPolicy", "[]", "it should be a JSON object."),
+        ("DlqPolicy", '{"Enabled":"\\ud800"}', "it should be JSON."),
     ],
 )
 def test_a_parameter_that_cannot_be_read_is_named(ask, clock, name, value, message):

@@ -184,7 +184,7 @@ class Process:
             ids=self.ids,
             changed=self._forget_identities,
         )
-        self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
+        self.accounts = accounts.Accounts(store=self.tables.accounts, clock=self.clock, ids=self.ids)
         self.release = upkeep.Release(store=shared, queues=self.queues, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
         self.purge = upkeep.Purge(
