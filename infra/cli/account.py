@@ -192,6 +192,8 @@ def _in_folder(folder: Path, decided: "settings.Settings", held: contextlib.Exit
         path.touch(mode=0o600)
         made = held.enter_context(contextlib.closing(EmbeddedEngine(path, now=clock.SystemClock().now)))
         engine.make_tables(made, decided.table_prefix)
-        return bootstrap.build(decided, engine=made, vault=vault.in_folder(folder))
+        key = vault.in_folder(folder)
+        vault.check(key, made, decided.table_prefix, folder)
+        return bootstrap.build(decided, engine=made, vault=key)
     except (OSError, UnusableFileError) as error:
         raise config.ConfigError(f"cannot use {folder}: {error}") from error

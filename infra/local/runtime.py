@@ -101,6 +101,9 @@ def start(
         sent = held.enter_context(contextlib.closing(outbox.Outbox()))
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
+        key = _vault(told)
+        if told.data is not None:
+            vault.check(key, made, decided.table_prefix, told.data)
         application = _application(
             decided,
             made,
@@ -108,7 +111,7 @@ def start(
             lot,
             settle=lambda: runner.settle(),  # noqa: PLW0108  # made below
             services=sent.client,
-            vault=_vault(told),
+            vault=key,
             make_certificate=certificates.make,
             read_key=certificates.read_key,
         )
