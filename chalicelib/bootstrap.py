@@ -98,6 +98,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     make_certificate: Callable[[], certificate.Certificate] | None = None,
     read_key: Callable[[str], signing.Key] | None = None,
     purge_seconds: float = limits.PURGE_SECONDS,
+    public_secret: str | None = None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -116,6 +117,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         make_certificate: makes the certificate of pushes where nobody sets it up.
         read_key: makes what signs pushes of a key's PEM text; `push.signing` does unless handed in.
         purge_seconds: how long one run of a purge may take.
+        public_secret: of keys that are refused, since everybody knows it.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
@@ -173,7 +175,11 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     permission_verbs = permissions.Permissions(store=directory_store, clock=clock)
     session_verbs = sessions.Sessions(store=directory_store, vault=vault, clock=clock, ids=ids)
     identity_verbs = identities.Identities(
-        store=identity_store, temporary=session_verbs, clock=clock, make_certificate=make_certificate
+        store=identity_store,
+        temporary=session_verbs,
+        clock=clock,
+        make_certificate=make_certificate,
+        public_secret=public_secret,
     )
 
     def forget_identities() -> None:
@@ -387,4 +393,9 @@ def application() -> Application:
     def side_by_side(call: Callable[[Any], Any], arguments: Sequence[Any], /) -> Iterable[Any]:
         return pool.map(call, arguments) if len(arguments) > 1 else map(call, arguments)
 
-    return build(settings, engine=boto3.client("dynamodb", config=config), fan=side_by_side)
+    return build(
+        settings,
+        engine=boto3.client("dynamodb", config=config),
+        fan=side_by_side,
+        public_secret=configuration.LOCAL_SECRET,
+    )

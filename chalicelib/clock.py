@@ -77,6 +77,10 @@ class RandomIds:
         """The 15-digit number of an order, as OpenService answers it."""
         return str(10**14 + secrets.randbelow(9 * 10**14))
 
+    def account_id(self) -> str:
+        """The 16-digit number of an account, as Alibaba Cloud makes them."""
+        return str(10**15 + secrets.randbelow(9 * 10**15))
+
     def entity_id(self) -> str:
         """The 18-digit number of a user, a group or a role."""
         return str(2 * 10**17 + secrets.randbelow(10**17))

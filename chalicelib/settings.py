@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.model import limits, object_event, throttle
 
+LOCAL_SECRET = "openmns-secret"  # noqa: S105  # the public default of servers that listen on their own machine only
 _PLACEHOLDER_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/none"
 
 
@@ -65,6 +66,11 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         ValueError: a variable does not have the form it should have; the message names it.
     """
     found = os.environ if environment is None else environment
+    if not found.get("OPENMNS_APPLICATION") and found.get("OPENMNS_ACCESS_KEY_SECRET") == LOCAL_SECRET:
+        raise ValueError(
+            "OPENMNS_ACCESS_KEY_SECRET is the secret that every local server has; a deployment has no default account:"
+            " make one with `mns account create`"
+        )
     defaults = Settings()
     changes: dict[str, Any] = {}
     for name, default in vars(defaults).items():

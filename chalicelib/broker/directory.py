@@ -72,26 +72,48 @@ class Directory:
 
     # --- Accounts ---
 
-    def register(self, key: account.AccessKey) -> None:
-        """Store a key of an account itself, in place of one with its id, and the account, if it is a new one."""
-        now = self._clock.now()
-        found = self._find(ACCOUNTS, ram.Account, key.account_id)
-        if found is None or key.access_key_id not in found.keys:
-            made = found or ram.Account(name=key.account_id, created_at=now, updated_at=now)
-            if not self._store.put(ACCOUNTS, made.add_key(key.access_key_id, now)):
-                self.register(key)
-                return
-        self._keys.put_key(key)
-        self._changed()
+    def create_account(self, account_id: str | None = None) -> ram.Account:
+        """A new account, with an id of its own unless it is told one.
 
-    def disable(self, access_key_id: str) -> None:
-        """Let a key be used no more, whosever it is."""
-        self._keys.enable_key(access_key_id, enabled=False)
-        self._changed()
+        Raises:
+            errors.EntityAlreadyExists: there is one with this id.
+        """
+        now = self._clock.now()
+        new = ram.Account(name=account_id or self._ids.account_id(), created_at=now, updated_at=now)
+        if not self._store.put(ACCOUNTS, new):
+            raise _present(ram.Account)
+        return new
 
     def accounts(self) -> Sequence[ram.Account]:
         """All accounts."""
         return self._all(ACCOUNTS, ram.Account)
+
+    def register(self, key: account.AccessKey) -> None:
+        """Store a key of an account itself, in place of one with its id, and the account, if it is a new one."""
+        now = self._clock.now()
+        with contextlib.suppress(errors.EntityAlreadyExists):
+            self.create_account(key.account_id)
+        if key.access_key_id not in self.get(ACCOUNTS, ram.Account, key.account_id).keys:
+            self.change(ACCOUNTS, ram.Account, key.account_id, lambda found: found.add_key(key.access_key_id, now))
+        self._keys.put_key(key)
+        self._changed()
+
+    def disable(self, access_key_id: str) -> None:
+        """Let a key be used no more, whosever it is; raises errors.EntityNotExist."""
+        if not self._keys.enable_key(access_key_id, enabled=False):
+            raise _no_key()
+        self._changed()
+
+    def rotate(self, access_key_id: str) -> account.AccessKey:
+        """A new key for whoever has this one, which is disabled."""
+        former = self._keys.key(access_key_id)
+        if former is None:
+            raise _no_key()
+        with contextlib.suppress(errors.EntityAlreadyExists):  # keys of older versions have no account yet
+            self.create_account(former.account_id)
+        new = self.create_key(former.account_id, former.user)
+        self.disable(access_key_id)
+        return new
 
     # --- Entities of any kind ---
 
@@ -150,7 +172,7 @@ class Directory:
     # --- Access keys ---
 
     def create_key(self, account_id: str, user: str) -> account.AccessKey:
-        """A new key for a user; nobody is told its secret again."""
+        """A new key for a user, or for the account itself if `user` is empty; nobody is told its secret again."""
         now = self._clock.now()
         key = account.AccessKey(
             access_key_id=self._ids.access_key_id(),
@@ -159,7 +181,10 @@ class Directory:
             user=user,
             created_at=now,
         )
-        self.change(account_id, ram.User, user, lambda found: found.add_key(key.access_key_id, now))
+        if user:
+            self.change(account_id, ram.User, user, lambda found: found.add_key(key.access_key_id, now))
+        else:
+            self.change(ACCOUNTS, ram.Account, account_id, lambda found: found.add_key(key.access_key_id, now))
         self._keys.put_key(key)
         return key
 
@@ -167,7 +192,7 @@ class Directory:
         """Let a user's key be used, or not."""
         self.get(account_id, ram.User, user).check_key(access_key_id)
         if not self._keys.enable_key(access_key_id, enabled=enabled):
-            raise errors.EntityNotExist("The user access key does not exist.", of="User.AccessKey")
+            raise _no_key()
         self._changed()
 
     def delete_key(self, account_id: str, user: str, access_key_id: str) -> None:
@@ -177,9 +202,9 @@ class Directory:
         self.change(account_id, ram.User, user, lambda found: found.remove_key(access_key_id))
 
     def keys(self, account_id: str, user: str) -> Sequence[account.AccessKey]:
-        """A user's keys."""
-        found = map(self._keys.key, self.get(account_id, ram.User, user).keys)
-        return [key for key in found if key is not None]
+        """The keys of a user, or of the account itself if `user` is empty."""
+        of = self.get(account_id, ram.User, user) if user else self.get(ACCOUNTS, ram.Account, account_id)
+        return [key for key in map(self._keys.key, of.keys) if key is not None]
 
     # --- Groups ---
 
@@ -339,6 +364,10 @@ def _system(name: str) -> ram.ManagedPolicy:
     if found is None:
         raise _missing(ram.ManagedPolicy)
     return found
+
+
+def _no_key() -> errors.EntityNotExist:
+    return errors.EntityNotExist("The user access key does not exist.", of="User.AccessKey")
 
 
 def _missing(kind: type[ram.Entity]) -> errors.EntityNotExist:

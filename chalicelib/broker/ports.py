@@ -58,6 +58,9 @@ class Ids(Protocol):
     def order_id(self) -> str:
         """The number of an order."""
 
+    def account_id(self) -> str:
+        """The number of an account."""
+
     def entity_id(self) -> str:
         """The number of a user, a group or a role."""
 

@@ -16,7 +16,7 @@ from chalicelib.model import account, errors, object_event, queue, throttle
 FILE = "openmns.toml"
 ACCOUNT_ID = "1234567890123456"
 ACCESS_KEY_ID = "openmns"
-ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a server that listens on this machine only
+ACCESS_KEY_SECRET = settings.LOCAL_SECRET
 LOOPBACK = "127.0.0.0/8,::1/128"
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 ENGINES = ("embedded", "moto")  # the first is the default

@@ -15,7 +15,7 @@ from infra.local import certificates, config, driver, engine, outbox, parking, r
 from infra.local import clock as clocks
 from infra.local.shared import Shared
 
-_FILE = "openmns.db"
+FILE = "openmns.db"
 _LOCK = "openmns.lock"
 _INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, and a second write costs more
 
@@ -101,6 +101,9 @@ def start(
         sent = held.enter_context(contextlib.closing(outbox.Outbox()))
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
+        key = _vault(told)
+        if told.data is not None:
+            vault.check(key, made, decided.table_prefix, told.data)
         application = _application(
             decided,
             made,
@@ -108,7 +111,7 @@ def start(
             lot,
             settle=lambda: runner.settle(),  # noqa: PLW0108  # made below
             services=sent.client,
-            vault=_vault(told),
+            vault=key,
             make_certificate=certificates.make,
             read_key=certificates.read_key,
         )
@@ -159,7 +162,7 @@ def join(
     moved = clocks.LocalClock(numbers=shared.time)
     lot = parking.ParkingLot(count=functools.partial(shared.park, number))
     held = contextlib.ExitStack()
-    made = _embedded(told, moved, held, told.data / _FILE)
+    made = _embedded(told, moved, held, told.data / FILE)
     made.subscribe(written)
     application = _application(decided, made, moved, lot, vault=vault.in_folder(told.data))
     epoch = shared.epoch
@@ -235,7 +238,7 @@ def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.E
         if told.data is not None:
             told.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             _claim(told.data, held)
-            path = told.data / _FILE
+            path = told.data / FILE
             path.touch(mode=0o600)  # it holds the secrets of keys
         return _embedded(told, moved, held, path)
     except OSError as error:
@@ -282,7 +285,8 @@ def _declare(
     ids = [key.access_key_id for key in told.keys]
     for former in (entry["S"] for entry in item["ids"]["L"]):
         if former not in ids:
-            application.verbs.directory.disable(former)
+            with contextlib.suppress(errors.EntityNotExist):  # deleted meanwhile
+                application.verbs.directory.disable(former)
     for key in told.keys:
         application.verbs.directory.register(key)
     made.put_item(TableName=table, Item=place | {"ids": {"L": [{"S": name} for name in ids]}})

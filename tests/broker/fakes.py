@@ -69,6 +69,9 @@ class Ids:
     def order_id(self) -> str:
         return str(200_000_000_000_000 + next(self._numbers))
 
+    def account_id(self) -> str:
+        return str(1_000_000_000_000_000 + next(self._numbers))
+
     def entity_id(self) -> str:
         return str(200_000_000_000_000_000 + next(self._numbers))
 
