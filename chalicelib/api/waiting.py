@@ -42,6 +42,7 @@ class SleepingWaiter:
         )
         due = step.next_due if step.next_due is not None and step.next_due > now else step.deadline
         next_look = min(step.deadline, due, now + int(pause * 1000))
+        next_look = min(step.deadline, max(next_look, step.held_until or next_look))
         self._clock.sleep(max(1, next_look - now) / 1000)
 
     def pass_on(self, queue_id: str) -> None:

@@ -11,12 +11,16 @@ from typing import Protocol, TypeAlias, TypeVar
 from chalicelib.model import (
     account,
     acl,
+    dead_letter,
     delivery,
     errors,
+    event_rule,
     message,
     publication,
     queue,
+    ram,
     receipt,
+    resource,
     subscription,
     topic,
 )
@@ -54,6 +58,21 @@ class Ids(Protocol):
     def order_id(self) -> str:
         """The number of an order."""
 
+    def account_id(self) -> str:
+        """The number of an account."""
+
+    def entity_id(self) -> str:
+        """The number of a user, a group or a role."""
+
+    def access_key_id(self) -> str:
+        """The id of an access key."""
+
+    def temporary_key_id(self) -> str:
+        """The id of a temporary access key."""
+
+    def secret(self) -> str:
+        """The secret of an access key."""
+
     def pick(self, count: int) -> int:
         """A number from 0 to `count` - 1."""
 
@@ -76,12 +95,11 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One message's change of state, as the stream of the messages table tells it."""
+    """What one record of a table's stream changes in the number of messages by state."""
 
     partition: str
     sequence: str  # decimal digits, rising within a partition
-    before: message.State | None  # None: the message is new
-    after: message.State | None  # None: the message is gone
+    delta: queue.Counts
 
 
 PublicationKey: TypeAlias = tuple[str, int, str]  # topic id, shard, message id
@@ -139,6 +157,20 @@ class Vault(Protocol):
         """What was sealed in this context; raises SealBroken."""
 
 
+class Sealing(Protocol):
+    """The keys that encrypt what queues and topics hold."""
+
+    def prepare(self, of: str, by: resource.Encryption) -> None:
+        """See to it that messages of a queue or topic, given by its id, can be encrypted as `by` says.
+
+        Raises:
+            errors.InvalidArgument: they cannot, for want of a library or of the key.
+        """
+
+    def delete(self, of: str) -> None:
+        """Delete the keys of a queue that is no more: what they encrypted cannot be read again."""
+
+
 class Queues(Protocol):
     """Queues by namespace and name."""
 
@@ -162,7 +194,7 @@ class Queues(Protocol):
     def count(self, namespace: account.Namespace) -> int:
         """How many queues the namespace has."""
 
-    def everywhere(self) -> Iterator[queue.Queue]:
+    def everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
         """All queues of all namespaces."""
 
 
@@ -174,6 +206,12 @@ class Messages(Protocol):
     it from Active to waiting and gives it a new stamp; `postpone` changes the time it waits for and the stamp;
     `delete` ends it, and so does the end of its retention. Every step is one conditional write: of two that race, one
     wins, and the loser changes nothing.
+
+    In a FIFO queue the messages of a group are in the order in which they were put, and whoever claims takes the first
+    ones; none of the group is claimed while one of them waits (`model.group`).
+
+    With `dead`, a message that has been received as often as it may be goes to the dead-letter queue instead, in one
+    step, as soon as any of these verbs finds it Active or due. If the queue does not take it, it stays, unreceived.
     """
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
@@ -185,10 +223,14 @@ class Messages(Protocol):
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """Store messages and return the ids of those that could not be stored."""
 
-    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> Claim:
+    def claim(
+        self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
+    ) -> Claim:
         """Take up to `limit` messages, best first, and hide them until `visible_at`; what is due is released first."""
 
-    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+    def peek(
+        self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
+    ) -> tuple[message.Message, ...]:
         """Up to `limit` Active messages, best first, as they are."""
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
@@ -197,8 +239,10 @@ class Messages(Protocol):
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
         """Delete messages; at each receipt None or what went wrong, MessageNotExist if it is no longer valid."""
 
-    def release(self, partition: str, *, now: int, limit: int) -> Released:
-        """Make up to `limit` messages Active whose time has come."""
+    def release(
+        self, of: queue.Queue, partition: str, *, now: int, limit: int, dead: dead_letter.Route | None = None
+    ) -> Released:
+        """Make up to `limit` messages of a partition Active whose time has come."""
 
     def purge(self, partition: str) -> bool:
         """Delete some messages of a partition, whatever their state; False: there were none."""
@@ -260,11 +304,30 @@ class Subscriptions(Protocol):
         """Delete all subscriptions of a topic."""
 
 
+class EventRules(Protocol):
+    """Event rules by namespace and name."""
+
+    def get(self, namespace: account.Namespace, name: str) -> event_rule.EventRule | None:
+        """The rule."""
+
+    def create(self, namespace: account.Namespace, new: event_rule.EventRule) -> event_rule.EventRule | None:
+        """Store `new` and return None; if the name is taken, store nothing and return the rule that has it."""
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        """Delete the rule; False: there is none."""
+
+    def all(self, namespace: account.Namespace) -> Iterator[event_rule.EventRule]:
+        """All rules of a namespace, ascending by name."""
+
+
 class Publications(Protocol):
     """The messages of topics."""
 
     def put(self, new: publication.Publication) -> None:
         """Store a message; raises errors.TooManyRequests if its shard takes no more at the moment."""
+
+    def put_once(self, new: publication.Publication) -> bool:
+        """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
         """Those of these messages that are still held."""
@@ -306,7 +369,7 @@ class Tallies(Protocol):
 
 
 class Identities(Protocol):
-    """Access keys, and the certificate of the deployment."""
+    """Access keys, and the certificate of the deployment; what is secret of them is sealed."""
 
     def key(self, access_key_id: str) -> account.AccessKey | None:
         """The key with this id."""
@@ -314,11 +377,39 @@ class Identities(Protocol):
     def put_key(self, key: account.AccessKey) -> None:
         """Store a key, in place of one with its id."""
 
+    def enable_key(self, access_key_id: str, *, enabled: bool) -> bool:
+        """Let a key be used, or not; False: there is none."""
+
+    def delete_key(self, access_key_id: str) -> None:
+        """Delete a key, if there is one."""
+
     def certificate(self) -> certificates.Certificate | None:
         """The certificate that pushes are signed with, and its key."""
 
     def put_certificate(self, new: certificates.Certificate) -> None:
         """Store the certificate."""
+
+
+class Directory(Protocol):
+    """Users, groups, roles and policies of accounts, by kind and name; and the accounts themselves.
+
+    An entity is changed as a whole: whoever stores it says, by its revision, what it was made of.
+    """
+
+    def get(self, account_id: str, kind: str, name: str) -> ram.Entity | None:
+        """The entity as it is now."""
+
+    def get_all(self, account_id: str, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], ram.Entity]:
+        """Those of these entities that there are, by kind and name."""
+
+    def put(self, account_id: str, entity: ram.Entity) -> bool:
+        """Store an entity in place of its revision, 0 being none; False: it has another one by now."""
+
+    def delete(self, account_id: str, entity: ram.Entity) -> bool:
+        """Delete an entity of this revision; False: it has another one by now."""
+
+    def list(self, account_id: str, kind: str, *, after: str | None, limit: int | None) -> ram.Page:
+        """Up to `limit` entities of a kind whose names come after `after`, ascending; None: all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

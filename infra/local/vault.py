@@ -8,9 +8,10 @@ from pathlib import Path
 from chalicelib.broker import ports
 from chalicelib.model import limits
 from chalicelib.storage import vault
-from infra.local import config
+from infra.local import config, engine
 
 FILE = "openmns.key"
+_PROOF = "proof of the key"  # the item that only the right key opens
 _FORM = b"\x00"  # `storage.vault` lists the forms
 
 
@@ -53,6 +54,25 @@ def in_folder(folder: Path) -> KeyVault:
             " for without it the secrets of keys cannot be read"
         )
     return KeyVault(key)
+
+
+def check(key: KeyVault, made: engine.LocalEngine, prefix: str, folder: Path) -> None:
+    """Make sure that the key is the one that was there when the folder was first used.
+
+    Raises:
+        config.ConfigError: it is another one, by which nothing in the folder can be opened.
+    """
+    table, place = prefix + engine.CHECKPOINTS.name, {"pk": {"S": _PROOF}}
+    item = made.get_item(TableName=table, Key=place, ConsistentRead=True).get("Item")
+    if item is None:
+        made.put_item(TableName=table, Item=place | {"sealed": {"B": key.seal(b"", context=_PROOF)}})
+        return
+    try:
+        key.open(item["sealed"]["B"], context=_PROOF)
+    except ports.SealBroken as error:
+        raise config.ConfigError(
+            f"{folder / FILE} is not the key that the secrets in {folder} were sealed with: bring that one back"
+        ) from error
 
 
 def _make(path: Path) -> None:
