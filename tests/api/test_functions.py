@@ -5,7 +5,7 @@ import pytest
 from chalicelib import bootstrap, settings
 from chalicelib.api import workers
 from chalicelib.model import account, limits
-from infra.local import certificates, outbox
+from infra.local import certificates, outbox, vault
 from tests.api import signing
 from tests.api.signing import texts
 from tests.api.test_workers import records, schedule
@@ -30,6 +30,7 @@ def application(engine, prefix, clock, sent):
         engine=engine,
         clock=clock,
         services=sent.client,
+        vault=vault.in_memory(),
     )
     bootstrap.install(made)
     made.verbs.identities.set_certificate(certificates.make())
