@@ -111,3 +111,8 @@ def test_a_rate_below_zero_is_a_value_error_that_names_the_variable(variable):
 def test_owners_of_buckets_that_cannot_be_read_are_a_value_error_that_names_the_variable():
     with pytest.raises(ValueError, match="OPENMNS_BUCKET_OWNERS: 'photos' should be of the form"):
         settings.read({"OPENMNS_BUCKET_OWNERS": "photos"})
+
+
+def test_lambdas_own_variable_says_that_lambda_has_started_the_process():
+    assert settings.on_lambda({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
+    assert not settings.on_lambda({"OPENMNS_REGION": "cn-hangzhou"})
