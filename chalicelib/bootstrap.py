@@ -9,12 +9,13 @@ from typing import Any
 
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
-from chalicelib.api import door, waiting
+from chalicelib.api import door, logs, waiting
 from chalicelib.broker import (
     accounts,
     acls,
     deliveries,
     directory,
+    event_rules,
     identities,
     messages,
     permissions,
@@ -23,19 +24,21 @@ from chalicelib.broker import (
     queues,
     sessions,
     subscriptions,
+    throttle,
     tokens,
     topics,
     upkeep,
 )
 from chalicelib.broker.verbs import Verbs
-from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
-from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
+from chalicelib.model import account, certificate, delivery, endpoint, limits, object_event, publication, queue, topic
+from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
-from chalicelib.storage import batches, client, errors, resources
+from chalicelib.storage import batches, client, errors, payloads, resources, sealing
 from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import directory as directory_table
+from chalicelib.storage import event_rules as event_rule_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import publications as publication_table
@@ -45,7 +48,7 @@ from chalicelib.storage import tallies as tally_table
 from chalicelib.storage import tokens as token_table
 from chalicelib.storage import topics as topic_table
 from chalicelib.storage import vault as vaults
-from chalicelib.wire import notifications
+from chalicelib.wire import notifications, object_events
 
 _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
 
@@ -68,11 +71,12 @@ class Application:
     deliver: deliveries.Deliver
     redeliver: deliveries.Redeliver
     log: deliveries.Log
+    notify: event_rules.Notify
     forget: Callable[[], None]  # what is remembered of the engine, for it may have changed otherwise
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
     read_topic_deletions: Callable[[_Records], Iterable[tuple[str, tuple[account.Namespace, topic.Topic]]]]
-    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication]]]
+    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication | ports.PublicationKey]]]
     read_publication_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deliveries: Callable[[_Records], Iterable[delivery.Delivery]]
     close: Callable[[], None]  # end what runs in threads
@@ -128,21 +132,40 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     batch = batches.Batches(gate=gate, clock=clock)
     prefix = settings.table_prefix
     resource_store = resources.Resources(gate=gate, prefix=prefix)
+    seal = sealing.Sealing(gate=gate, prefix=prefix, vault=vault, draw=clocks.random_bytes)
     queue_store = queue_table.Queues(resources=resource_store)
     topic_store = topic_table.Topics(resources=resource_store)
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
-    publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
+    event_rule_store = event_rule_table.EventRules(resources=resource_store)
+    publication_store = publication_table.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
-        gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
+        gate=gate,
+        batches=batch,
+        payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes),
+        fan=fan,
+        ids=ids,
+        prefix=prefix,
     )
     queue_verbs = queues.Queues(
-        store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards, settle=settle
+        store=queue_store,
+        tallies=tally_store,
+        sealing=seal,
+        clock=clock,
+        ids=ids,
+        shards=settings.queue_shards,
+        settle=settle,
     )
     topic_verbs = topics.Topics(
-        store=topic_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.topic_shards, settle=settle
+        store=topic_store,
+        tallies=tally_store,
+        sealing=seal,
+        clock=clock,
+        ids=ids,
+        shards=settings.topic_shards,
+        settle=settle,
     )
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
@@ -171,11 +194,17 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_store, ids=ids),
+        accounts=accounts.Accounts(store=account_store, clock=clock, ids=ids),
         acls=acls.Acls(store=account_store, clock=clock),
         identities=identity_verbs,
         directory=directory.Directory(
             store=directory_store, keys=identity_store, clock=clock, ids=ids, changed=forget_identities
+        ),
+        event_rules=event_rules.EventRules(
+            store=event_rule_store, find_queue=queue_verbs.find, find_topic=topic_verbs.find, clock=clock
+        ),
+        calls=throttle.Calls(
+            clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
         ),
         sessions=session_verbs,
         permissions=permission_verbs,
@@ -193,12 +222,18 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         machine=machine,
         ids=ids,
     )
+    dead_letters = deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store)
+
+    def note(what: publication.Notification, outcome: delivery.Outcome) -> None:
+        logs.notified(verbs.accounts, what, outcome, clock.now())
+
+    ways = {kind: noted.NotedChannel(channel, note) for kind, channel in channels.items()}
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
-        channels=channels,
-        dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
+        channels=ways,
+        dead_letters=dead_letters,
         lanes=pushes,
         clock=clock,
         ids=ids,
@@ -209,8 +244,10 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topic_verbs.forget()
         subscription_verbs.forget()
         resource_store.forget()
+        seal.forget()
         forget_identities()
         verbs.acls.forget()
+        verbs.accounts.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):
@@ -235,26 +272,43 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             explain_signatures=settings.explain_signatures,
         ),
         verbs=verbs,
-        release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
+        release=upkeep.Release(store=queue_store, queues=queue_verbs, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
         purge=upkeep.Purge(
             messages=message_store,
             subscriptions=subscription_store,
             tallies=tally_store,
+            sealing=seal,
             clock=clock,
             seconds=purge_seconds,
         ),
         fan_out=publications.FanOut(
-            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+            store=publication_store,
+            subscriptions=subscription_verbs,
+            deliveries=delivery_store,
+            channels=ways,
+            dead_letters=dead_letters,
+            fan=fan,
+            clock=clock,
         ),
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),
         log=deliveries.Log(topics=topic_store, subscriptions=subscription_store, deliveries=delivery_store),
+        notify=event_rules.Notify(
+            rules=event_rule_store,
+            owners=object_event.read_owners(settings.bucket_owners, settings.region),
+            find_queue=queue_verbs.find,
+            find_topic=topic_verbs.find,
+            messages=message_store,
+            publications=publication_store,
+            render=object_events.render_event,
+            clock=clock,
+        ),
         forget=forget,
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,
         read_topic_deletions=topic_table.read_deletions,
-        read_publications=publication_table.read_new,
+        read_publications=publication_store.read_new,
         read_publication_changes=publication_table.read_changes,
         read_deliveries=delivery_table.read_new,
         close=close,

@@ -17,9 +17,11 @@ from chalicelib.storage import (
     errors,
     identities,
     messages,
+    payloads,
     publications,
     queues,
     resources,
+    sealing,
     subscriptions,
     tallies,
     tokens,
@@ -111,6 +113,7 @@ class Stores:
     identities: identities.Identities
     directory: directory.Directory
     accounts: accounts.Accounts
+    sealing: sealing.Sealing
     tokens: tokens.Tokens
     recorder: Recorder
     engine: engines.LocalEngine
@@ -157,19 +160,26 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
     gate = errors.Gate(recorder)
     batch = batches.Batches(gate=gate, clock=clock)
     resource = resources.Resources(gate=gate, prefix=prefix)
+    seal = sealing.Sealing(gate=gate, prefix=prefix, vault=vault.in_memory(), draw=os.urandom)
     return Stores(
         queues=queues.Queues(resources=resource),
         topics=topics.Topics(resources=resource),
         subscriptions=subscriptions.Subscriptions(resources=resource),
-        publications=publications.Publications(gate=gate, batches=batch, prefix=prefix),
+        publications=publications.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix),
         deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
-            gate=gate, batches=batch, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
+            gate=gate,
+            batches=batch,
+            payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=1024),
+            fan=recorder.fan,
+            ids=clocks.RandomIds(),
+            prefix=prefix,
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix, vault=vault.in_memory()),
         directory=directory.Directory(gate=gate, batches=batch, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
+        sealing=seal,
         tokens=tokens.Tokens(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,

@@ -68,10 +68,18 @@ class Door:
                 return _finish(exchange, self._certificate())
             operation, path = self._router.find(request)
             caller, namespace = self._authenticate(request)
-            call = operations.Call(request=request, caller=caller, namespace=namespace, verbs=self._verbs, path=path)
+            call = operations.Call(
+                request=request,
+                caller=caller,
+                namespace=namespace,
+                verbs=self._verbs,
+                path=path,
+                request_id=exchange.request_id,
+            )
             self._verbs.permissions.authorise(
                 caller, namespace.account_id, lambda now: conditions.asked(operation, call, now)
             )
+            self._verbs.calls.admit(namespace, metadata=operation.is_metadata)  # nobody uses up the rate of another
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
             return self._failed(exchange, error)
         return lambda: self._guard(exchange, lambda: operation.run(call))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.broker import ports, queues
+from chalicelib.broker import ports, queues, throttle
 from chalicelib.model import account, errors, limits, message, queue, receipt
 
 
@@ -18,6 +18,7 @@ class Messages:
         self._clock = clock
         self._ids = ids
         self._longest_wait = longest_wait
+        self._receives = throttle.Receives()
 
     def send(self, namespace: account.Namespace, name: str, draft: message.Draft) -> message.Sent:
         """Store a message; when this returns, it is stored.
@@ -31,12 +32,12 @@ class Messages:
         now = self._clock.now()
         first = self._ids.pick(to.shards)
         new = self._accept(draft, to, first, now)
-        for tried in range(1, to.shards + 1):
+        for tried in range(1, to.homes + 1):
             try:
                 self._store.put(to, new)
                 break
             except errors.TooManyRequests:
-                if tried == to.shards:
+                if tried == to.homes:
                     raise
                 new = new.evolve(shard=(first + tried) % to.shards)
         return _sent(new, to, now)
@@ -98,11 +99,16 @@ class Messages:
     def receive(
         self, namespace: account.Namespace, name: str, limit: int
     ) -> tuple[queue.Queue, tuple[message.Received, ...], int | None]:
-        """Receive up to `limit` messages that are there now; see `Poll.look`."""
+        """Receive up to `limit` messages that are there now, as the queue's rate lets; see `Poll.look`."""
         of = self._queues.find(namespace, name)
         now = self._clock.now()
+        limit = self._receives.take(of, limit, now)
+        if not limit:
+            return of, (), None
         visible_at = now + of.attributes.visibility_timeout * 1000
-        claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at)
+        dead = self._queues.dead_letters(namespace, of)
+        claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
+        self._receives.give_back(of, limit - len(claim.messages), now)
         received = tuple(
             message.Received(message=item, receipt_handle=item.receipt(of).encode()) for item in claim.messages
         )
@@ -115,7 +121,9 @@ class Messages:
             errors.QueueNotExist: there is no such queue.
             errors.MessageNotExist: there is no Active message.
         """
-        found = self._store.peek(self._queues.find(namespace, name), limit=limit, now=self._clock.now())
+        of = self._queues.find(namespace, name)
+        dead = self._queues.dead_letters(namespace, of)
+        found = self._store.peek(of, limit=limit, now=self._clock.now(), dead=dead)
         if not found:
             raise errors.MessageNotExist
         return found
@@ -167,13 +175,22 @@ class Messages:
         if not self._store.postpone(old, now=now, visible_at=visible_at, stamp=stamp):
             raise errors.MessageNotExist
         new = receipt.Receipt(
-            queue_id=old.queue_id, shard=old.shard, priority=old.priority, message_id=old.message_id, stamp=stamp
+            queue_id=old.queue_id,
+            shard=old.shard,
+            priority=old.priority,
+            message_id=old.message_id,
+            stamp=stamp,
+            group=old.group,
         )
         return message.Postponed(receipt_handle=new.encode(), next_visible_at=visible_at)
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
         return self._clock.now()
+
+    def held_back_until(self, of: queue.Queue) -> int | None:
+        """When the queue's rate lets a receive through again (ms); None: it would now."""
+        return self._receives.next_at(of, self._clock.now())
 
     def _accept(self, draft: message.Draft, to: queue.Queue, shard: int, now: int) -> message.Message:
         return message.accept(
@@ -193,14 +210,16 @@ class Messages:
     def _put_all(self, to: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """Store messages, trying the other shards for those that one does not take; the ids of what none took."""
         rest = list(new)
-        for _ in range(to.shards):
+        for _ in range(to.homes):
             try:
                 failed = self._store.put_all(to, rest)
             except errors.TooManyRequests:
                 failed = frozenset(item.message_id for item in rest)
-            rest = [item.evolve(shard=(item.shard + 1) % to.shards) for item in rest if item.message_id in failed]
+            rest = [item for item in rest if item.message_id in failed]
             if not rest:
                 break
+            if to.homes > 1:
+                rest = [item.evolve(shard=(item.shard + 1) % to.shards) for item in rest]
         return frozenset(item.message_id for item in rest)
 
     def _delete_all(self, of: queue.Queue, handles: Sequence[str]) -> list[errors.MnsError | None]:
@@ -227,6 +246,7 @@ class Poll:
     deadline: int  # ms
     queue_id: str = ""  # of the newest look
     next_due: int | None = None  # ms, when a waiting message becomes visible, as far as the newest look saw
+    held_until: int | None = None  # ms, until when the queue's rate lets no look find anything
 
     def look(self) -> tuple[message.Received, ...]:
         """Look once; empty: there is nothing yet, and time is left to look again.
@@ -237,8 +257,10 @@ class Poll:
         """
         of, received, self.next_due = self.messages.receive(self.namespace, self.name, self.limit)
         self.queue_id = of.queue_id
-        if not received and self.messages.now() >= self.deadline:
-            raise errors.MessageNotExist
+        if not received:
+            if self.messages.now() >= self.deadline:
+                raise errors.MessageNotExist
+            self.held_until = self.messages.held_back_until(of)
         return received
 
 

@@ -11,13 +11,16 @@ from typing import Protocol, TypeAlias, TypeVar
 from chalicelib.model import (
     account,
     acl,
+    dead_letter,
     delivery,
     errors,
+    event_rule,
     message,
     publication,
     queue,
     ram,
     receipt,
+    resource,
     subscription,
     topic,
 )
@@ -92,12 +95,11 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One message's change of state, as the stream of the messages table tells it."""
+    """What one record of a table's stream changes in the number of messages by state."""
 
     partition: str
     sequence: str  # decimal digits, rising within a partition
-    before: message.State | None  # None: the message is new
-    after: message.State | None  # None: the message is gone
+    delta: queue.Counts
 
 
 PublicationKey: TypeAlias = tuple[str, int, str]  # topic id, shard, message id
@@ -155,6 +157,20 @@ class Vault(Protocol):
         """What was sealed in this context; raises SealBroken."""
 
 
+class Sealing(Protocol):
+    """The keys that encrypt what queues and topics hold."""
+
+    def prepare(self, of: str, by: resource.Encryption) -> None:
+        """See to it that messages of a queue or topic, given by its id, can be encrypted as `by` says.
+
+        Raises:
+            errors.InvalidArgument: they cannot, for want of a library or of the key.
+        """
+
+    def delete(self, of: str) -> None:
+        """Delete the keys of a queue that is no more: what they encrypted cannot be read again."""
+
+
 class Queues(Protocol):
     """Queues by namespace and name."""
 
@@ -178,7 +194,7 @@ class Queues(Protocol):
     def count(self, namespace: account.Namespace) -> int:
         """How many queues the namespace has."""
 
-    def everywhere(self) -> Iterator[queue.Queue]:
+    def everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
         """All queues of all namespaces."""
 
 
@@ -190,6 +206,12 @@ class Messages(Protocol):
     it from Active to waiting and gives it a new stamp; `postpone` changes the time it waits for and the stamp;
     `delete` ends it, and so does the end of its retention. Every step is one conditional write: of two that race, one
     wins, and the loser changes nothing.
+
+    In a FIFO queue the messages of a group are in the order in which they were put, and whoever claims takes the first
+    ones; none of the group is claimed while one of them waits (`model.group`).
+
+    With `dead`, a message that has been received as often as it may be goes to the dead-letter queue instead, in one
+    step, as soon as any of these verbs finds it Active or due. If the queue does not take it, it stays, unreceived.
     """
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
@@ -201,10 +223,14 @@ class Messages(Protocol):
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """Store messages and return the ids of those that could not be stored."""
 
-    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> Claim:
+    def claim(
+        self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
+    ) -> Claim:
         """Take up to `limit` messages, best first, and hide them until `visible_at`; what is due is released first."""
 
-    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+    def peek(
+        self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
+    ) -> tuple[message.Message, ...]:
         """Up to `limit` Active messages, best first, as they are."""
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
@@ -213,8 +239,10 @@ class Messages(Protocol):
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
         """Delete messages; at each receipt None or what went wrong, MessageNotExist if it is no longer valid."""
 
-    def release(self, partition: str, *, now: int, limit: int) -> Released:
-        """Make up to `limit` messages Active whose time has come."""
+    def release(
+        self, of: queue.Queue, partition: str, *, now: int, limit: int, dead: dead_letter.Route | None = None
+    ) -> Released:
+        """Make up to `limit` messages of a partition Active whose time has come."""
 
     def purge(self, partition: str) -> bool:
         """Delete some messages of a partition, whatever their state; False: there were none."""
@@ -276,11 +304,30 @@ class Subscriptions(Protocol):
         """Delete all subscriptions of a topic."""
 
 
+class EventRules(Protocol):
+    """Event rules by namespace and name."""
+
+    def get(self, namespace: account.Namespace, name: str) -> event_rule.EventRule | None:
+        """The rule."""
+
+    def create(self, namespace: account.Namespace, new: event_rule.EventRule) -> event_rule.EventRule | None:
+        """Store `new` and return None; if the name is taken, store nothing and return the rule that has it."""
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        """Delete the rule; False: there is none."""
+
+    def all(self, namespace: account.Namespace) -> Iterator[event_rule.EventRule]:
+        """All rules of a namespace, ascending by name."""
+
+
 class Publications(Protocol):
     """The messages of topics."""
 
     def put(self, new: publication.Publication) -> None:
         """Store a message; raises errors.TooManyRequests if its shard takes no more at the moment."""
+
+    def put_once(self, new: publication.Publication) -> bool:
+        """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
         """Those of these messages that are still held."""

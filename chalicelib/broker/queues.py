@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
-from chalicelib.model import account, errors, limits, queue, resource
+from chalicelib.model import account, dead_letter, errors, limits, queue, resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         *,
         store: ports.Queues,
         tallies: ports.Tallies,
+        sealing: ports.Sealing,
         clock: ports.Clock,
         ids: ports.Ids,
         shards: int,
@@ -42,6 +43,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         Args:
             store: the queues.
             tallies: the counts of their messages.
+            sealing: the keys that encrypt their messages.
             clock: time.
             ids: makes their ids.
             shards: of new queues.
@@ -56,6 +58,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         )
         self._store = store
         self._tallies = tallies
+        self._sealing = sealing
         self._ids = ids
         self._shards = shards
         self._settle = settle
@@ -81,16 +84,11 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         attributes = queue.QueueAttributes().evolve(change)
         queue.check_name(name)
         labels = resource.check_tags(tags)
-        self._check_dead_letter(namespace, name, change)
-        return self._create(
-            namespace,
-            name,
-            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
-            most=limits.QUEUES_PER_ACCOUNT,
-            full=lambda: errors.QueueNumExceededLimit(
-                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
-            ),
-            make=lambda now: queue.Queue(
+
+        def make(now: int) -> queue.Queue:
+            self._check_fifo(kind or resource.Type.NORMAL, change)
+            self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
+            new = queue.Queue(
                 name=name,
                 queue_id=self._ids.queue_id(),
                 shards=self._shards,
@@ -99,7 +97,19 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
                 modified_at=now,
                 type=kind or resource.Type.NORMAL,
                 tags=labels,
+            )
+            self._sealing.prepare(new.queue_id, attributes.encryption)
+            return new
+
+        return self._create(
+            namespace,
+            name,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
+            most=limits.QUEUES_PER_ACCOUNT,
+            full=lambda: errors.QueueNumExceededLimit(
+                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
             ),
+            make=make,
         )
 
     def set_attributes(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
@@ -110,7 +120,12 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         queue.QueueAttributes().evolve(change)
-        self._check_dead_letter(namespace, name, change)
+        if change.delay_seconds or change.dead_letter is not None:
+            kind = self.get(namespace, name).type
+            self._check_fifo(kind, change)
+            self._check_dead_letter(namespace, name, kind, change)
+        if change.encryption is not None and change.encryption.enabled:
+            self._sealing.prepare(self.get(namespace, name).queue_id, change.encryption)
         self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[queue.Queue, queue.Counts]:
@@ -129,15 +144,42 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.queues) if with_counts else {})
 
-    def _check_dead_letter(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:
+    def dead_letters(self, namespace: account.Namespace, of: queue.Queue) -> dead_letter.Route | None:
+        """Where the queue's dead letters go; None: nowhere, or there is no queue of its type to take them."""
+        policy = of.attributes.dead_letter
+        if not policy.enabled:
+            return None
+        try:
+            target = self.find(namespace, policy.target)
+        except errors.QueueNotExist:
+            return None
+        if target.type is not of.type or target.queue_id == of.queue_id:
+            return None
+        return dead_letter.Route(
+            namespace=namespace, source=of, target=target, max_receive_count=policy.max_receive_count
+        )
+
+    def _check_fifo(self, kind: resource.Type, change: queue.QueueChange) -> None:
+        """Check that order can be kept; raises errors.InvalidArgument."""
+        if kind is resource.Type.FIFO and change.delay_seconds:
+            raise errors.InvalidArgument("The value of DelaySeconds should be 0: the queue is a FIFO queue.")
+
+    def _check_dead_letter(
+        self, namespace: account.Namespace, name: str, kind: resource.Type, change: queue.QueueChange
+    ) -> None:
         """Check that dead letters have somewhere to go; raises errors.InvalidArgument."""
         policy = change.dead_letter
         if policy is None or not policy.enabled:
             return
         if policy.target == name:
             raise errors.InvalidArgument("The DeadLetterTargetQueue should be another queue.")
-        if self._store.get(namespace, policy.target) is None:
+        target = self._store.get(namespace, policy.target)
+        if target is None:
             raise errors.InvalidArgument(f"The DeadLetterTargetQueue {policy.target} does not exist.")
+        if target.type is not kind:
+            raise errors.InvalidArgument(
+                f"The DeadLetterTargetQueue {policy.target} is of the type {target.type.value}, not {kind.value}."
+            )
 
     def search(self, namespace: account.Namespace, wanted: resource.Filter, window: resource.Window) -> Found:
         """One page of the queues that are wanted, ascending by name, with their counts."""

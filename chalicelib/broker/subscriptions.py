@@ -156,6 +156,8 @@ class Subscriptions:
 
     def _check_endpoint(self, target: endpoint.Endpoint, namespace: account.Namespace, to: topic.Topic) -> None:
         if not isinstance(target, endpoint.Queue):
+            if to.is_fifo:
+                raise errors.EndpointInvalid(f"The topic {to.name} is a FIFO topic: the endpoint should be a queue.")
             return
         if not target.is_in(namespace):
             raise errors.EndpointInvalid("The queue of the endpoint should be of the topic's account and region.")
@@ -163,6 +165,8 @@ class Subscriptions:
             found = self._find_queue(namespace, target.name)
         except errors.QueueNotExist:
             return  # it may be created yet; until then deliveries to it fail
+        if found.is_fifo and not to.is_fifo:
+            raise errors.EndpointInvalid(f"The queue {target.name} is a FIFO queue: the topic should be a FIFO topic.")
         if found.attributes.maximum_message_size < to.attributes.maximum_message_size:
             raise errors.EndpointInvalid(
                 f"The queue {target.name} takes messages of {found.attributes.maximum_message_size} bytes,"

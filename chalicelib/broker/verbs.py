@@ -6,6 +6,7 @@ from chalicelib.broker import (
     accounts,
     acls,
     directory,
+    event_rules,
     identities,
     messages,
     permissions,
@@ -13,6 +14,7 @@ from chalicelib.broker import (
     queues,
     sessions,
     subscriptions,
+    throttle,
     tokens,
     topics,
 )
@@ -34,3 +36,5 @@ class Verbs:
     sessions: sessions.Sessions
     permissions: permissions.Permissions
     tokens: tokens.Tokens
+    event_rules: event_rules.EventRules
+    calls: throttle.Calls

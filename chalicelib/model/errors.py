@@ -3,9 +3,9 @@
     MnsError
     ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints, tokens
     ├── Forbidden (403)       account, key, signature, permission
-    ├── NotExist (404)        queue, topic, subscription, message
+    ├── NotExist (404)        queue, topic, subscription, message, event rule
     ├── TimeExpired (408)
-    ├── AlreadyExist (409)    queue, topic, subscription; a call under way
+    ├── AlreadyExist (409)    queue, topic, subscription, event rule; a call under way
     ├── TooManyRequests (429)
     └── InternalError (500)
 
@@ -216,6 +216,18 @@ class TooManyRequests(MnsError):
     """Too many requests at this moment; slow down and try again."""
 
     status = 429
+
+
+class EventRuleNotExist(NotExist):
+    """The event rule you provided is not exist."""
+
+
+class EventRuleAlreadyExist(AlreadyExist):
+    """The event rule you want to create is already exist."""
+
+
+class EventRuleNumExceededLimit(BadRequest):
+    """The account has as many event rules in the region as it may have."""
 
 
 class InternalError(MnsError):

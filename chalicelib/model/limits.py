@@ -118,6 +118,21 @@ CLIENT_TOKEN_LENGTH = 64  # OA SetAccountAttributes
 CLIENT_TOKEN_SECONDS = 86_400  # R: the outcome of a call with a ClientToken is remembered this long
 CLIENT_TOKEN_LEASE_SECONDS = 60  # R: a call that has told no outcome by then may be made again
 
+# Event rules (D "Configure event notification rules").
+EVENT_RULES_PER_REGION = 10
+EVENT_RULE_NAME_LENGTH = 85
+EVENT_RULE_SUBSCRIPTIONS = 20  # OA GetEventRule: of a rule's topic, that are shown
+MATCH_RULES = 5  # "resource descriptions" of a rule
+MATCH_LENGTH = 1_200  # R: a bucket's resource name and the longest key
+
+DATA_KEYS_KEPT = 10_000  # R: of queues and topics, that a process remembers
+
+# Rates (D "Throttling policy", "Limits"), per account and region; a batch counts as its messages.
+ACCOUNT_RATE = 20_000  # calls on messages a second
+METADATA_RATE = 200  # other calls a second
+HIGHEST_RATE = 1_000_000  # R: that can be set up
+METERS_KEPT = 10_000  # R: accounts, queues or subscriptions whose rates a process remembers
+
 # Receipts and waiting (R).
 CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key that changed elsewhere
 LONG_POLL_FIRST_LOOK_SECONDS = 0.05  # a waiting Lambda looks again after this long ...

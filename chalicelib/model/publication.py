@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 
-from chalicelib.model import account, errors, limits, message, subscription, topic
+from chalicelib.model import account, errors, group, limits, message, subscription, topic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,9 @@ class Publication:
     published_at: int  # ms
     expires_at: int  # ms; what has not been delivered by then is not delivered any more
     logged: bool  # whether deliveries are logged that leave no trace otherwise
+    sealed_by: str | None = None  # the id of the key that encrypts it at rest, see `resource.Encryption`; None: none
     draft: Draft
+    ordered: bool = False  # whether it comes after the ones of its group that were published before, everywhere
 
     @property
     def body_md5(self) -> str:
@@ -105,14 +107,29 @@ class Publication:
 def accept(
     draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
 ) -> Publication:
-    """The publication that `draft` becomes in a topic at `now` (ms).
+    """The publication that `draft` becomes in a topic at `now` (ms), see `place`.
 
     Raises:
-        errors.InvalidArgument: the message is larger than the topic takes.
+        errors.InvalidArgument: the message is larger than the topic takes, or has no group for a FIFO topic.
     """
     size, maximum = draft.message.size, to.attributes.maximum_message_size
     if size > maximum:
         raise errors.InvalidArgument(f"The message has {size} bytes, but the topic takes {maximum} at most.")
+    if to.is_fifo and draft.group_id is None:
+        raise errors.InvalidArgument(f"The topic {to.name} is a FIFO topic: a message should have a MessageGroupId.")
+    return place(draft, to, namespace, message_id=message_id, shard=shard, now=now)
+
+
+def place(
+    draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
+) -> Publication:
+    """The publication that `draft` becomes in a topic at `now` (ms), whatever its size.
+
+    In a FIFO topic `shard` is that of the message's group.
+    """
+    if to.is_fifo and draft.group_id is not None:
+        shard = group.home(draft.group_id, to.shards)
+    encryption = to.attributes.encryption
     return Publication(
         message_id=message_id,
         namespace=namespace,
@@ -122,7 +139,9 @@ def accept(
         published_at=now,
         expires_at=now + limits.TOPIC_RETENTION_SECONDS * 1000,
         logged=to.attributes.logging_enabled,
+        sealed_by=encryption.key_id if encryption.enabled else None,
         draft=draft,
+        ordered=to.is_fifo,
     )
 
 

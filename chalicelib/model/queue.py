@@ -103,6 +103,16 @@ class Queue:
         """The partition of each shard."""
         return tuple(partition(self.queue_id, shard) for shard in range(self.shards))
 
+    @property
+    def is_fifo(self) -> bool:
+        """Whether order within a message group is kept."""
+        return self.type is resource.Type.FIFO
+
+    @property
+    def homes(self) -> int:
+        """How many shards may take one and the same message: those of a group stay together."""
+        return 1 if self.is_fifo else self.shards
+
 
 def partition(queue_id: str, shard: int) -> str:
     """The name of the partition that holds one shard of a queue's messages."""

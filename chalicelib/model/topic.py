@@ -76,6 +76,16 @@ class Topic:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
 
     @property
+    def is_fifo(self) -> bool:
+        """Whether order within a message group is kept."""
+        return self.type is resource.Type.FIFO
+
+    @property
+    def homes(self) -> int:
+        """How many shards may take one and the same message: those of a group stay together."""
+        return 1 if self.is_fifo else self.shards
+
+    @property
     def partitions(self) -> tuple[str, ...]:
         """The partition of each shard."""
         return tuple(partition(self.topic_id, shard) for shard in range(self.shards))

@@ -64,10 +64,10 @@ class Product:
     service: str  # before the colon in policies: mns:CreateQueue
     version: str
     actions: tuple[Action, ...]
+    remembers: bool = False  # whether answers are kept by ClientToken; not where they hold secrets
     wrap: Callable[[Fields], Fields] = field(default=lambda fields: fields)
     prefix: str = "acs:{service}:{region}:{account}:"  # of the resources of its actions
     values: Callable[[Call, str], Sequence[str]] = lambda _call, _key: ()  # of the condition keys that are its own
-    repeats: bool = True  # whether ClientToken gives the answer of before; not where answers hold secrets
 
     def asked(self, action: Action, call: Call, resource: str, now: int) -> policy.Asked:
         """What a call asks of one resource at `now` (ms), for policies to judge."""

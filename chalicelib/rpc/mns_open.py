@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 
 from chalicelib.model import errors, resource
-from chalicelib.rpc import accounts, acls, queues, shapes, subscriptions, topics
+from chalicelib.rpc import accounts, acls, event_rules, queues, shapes, subscriptions, topics
 from chalicelib.rpc import errors as rpc_errors
 from chalicelib.rpc.calls import Action, Call, Fields, Product
 from chalicelib.wire import conditions
@@ -14,6 +14,7 @@ _QUEUE = "/queues/{QueueName}"
 _TOPIC = "/topics/{TopicName}"
 _SUBSCRIPTIONS = "/topics/{TopicName}/subscriptions"
 _SUBSCRIPTION = "/topics/{TopicName}/subscriptions/{SubscriptionName}"
+_RULES = "/products/{ProductName}/rules"
 
 
 def _wrap(fields: Fields) -> Fields:
@@ -45,6 +46,7 @@ PRODUCT = Product(
     code="mns-open",
     service="mns",
     version="2022-01-19",
+    remembers=True,
     wrap=_wrap,
     actions=(
         Action(name="CreateQueue", run=queues.create, resource=_QUEUE),
@@ -69,5 +71,9 @@ PRODUCT = Product(
         Action(name="GetEndpointAttribute", run=acls.get_attribute),
         Action(name="AuthorizeEndpointAcl", run=acls.authorize),
         Action(name="RevokeEndpointAcl", run=acls.revoke),
+        Action(name="CreateEventRule", run=event_rules.create, resource=_RULES),
+        Action(name="GetEventRule", run=event_rules.get, resource=_RULES),
+        Action(name="DeleteEventRule", run=event_rules.delete, resource=_RULES),
+        Action(name="ListEventRules", run=event_rules.list_rules, resource=_RULES),
     ),
 )

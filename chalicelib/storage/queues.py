@@ -50,9 +50,14 @@ class Queues:
     def count(self, namespace: account.Namespace) -> int:
         return self._resources.count(namespace, _KIND)
 
-    def everywhere(self) -> Iterator[queue.Queue]:
-        for _, item in self._resources.everywhere(_KIND):
-            yield decode(item)
+    def everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
+        for namespace, item in self._resources.everywhere(_KIND):
+            yield namespace, decode(item)
+
+
+def is_there(prefix: str, namespace: account.Namespace, of: queue.Queue) -> dict[str, Any]:
+    """The action of a transaction that fails unless this very queue exists."""
+    return resources.check(prefix, namespace, _KIND + of.name, "queue_id", items.text(of.queue_id))
 
 
 def read_deletions(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, queue.Queue]]:

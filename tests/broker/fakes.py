@@ -95,6 +95,7 @@ class Tables:
     clock: Clock = field(default_factory=Clock)
     ids: Ids = field(default_factory=Ids)
     queues: memory.Queues = field(default_factory=memory.Queues)
+    sealing: memory.Sealing = field(default_factory=memory.Sealing)
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
     directory: memory.Directory = field(default_factory=memory.Directory)
@@ -164,7 +165,12 @@ class Process:
         self.clock, self.ids = self.tables.clock, self.tables.ids
         shared: ports.Queues = self.tables.queues
         self.queues = queues.Queues(
-            store=shared, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+            store=shared,
+            tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
+            clock=self.clock,
+            ids=self.ids,
+            shards=shards,
         )
         self.messages = messages.Messages(
             queues=self.queues, store=self.tables.messages, clock=self.clock, ids=self.ids, longest_wait=longest_wait
@@ -181,17 +187,23 @@ class Process:
             ids=self.ids,
             changed=self._forget_identities,
         )
-        self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
-        self.release = upkeep.Release(queues=shared, messages=self.tables.messages, clock=self.clock)
+        self.accounts = accounts.Accounts(store=self.tables.accounts, clock=self.clock, ids=self.ids)
+        self.release = upkeep.Release(store=shared, queues=self.queues, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
         self.purge = upkeep.Purge(
             messages=self.tables.messages,
             subscriptions=self.tables.subscriptions,
             tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
             clock=self.clock,
         )
         self.topics = topics.Topics(
-            store=self.tables.topics, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+            store=self.tables.topics,
+            tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
+            clock=self.clock,
+            ids=self.ids,
+            shards=shards,
         )
         self.subscriptions = subscriptions.Subscriptions(
             topics=self.topics,
@@ -211,7 +223,10 @@ class Process:
             render=lambda of: f"<{of.publication.draft.body}>",
             clock=self.clock,
         )
+        dead_letters = deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages)
         self.fan_out = publications.FanOut(
+            store=self.tables.publications,
+            dead_letters=dead_letters,
             subscriptions=self.subscriptions,
             deliveries=self.tables.deliveries,
             channels=channels,
@@ -223,7 +238,7 @@ class Process:
             publications=self.tables.publications,
             deliveries=self.tables.deliveries,
             channels=channels,
-            dead_letters=deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages),
+            dead_letters=dead_letters,
             lanes=self.lanes,
             clock=self.clock,
             ids=self.ids,

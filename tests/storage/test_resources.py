@@ -101,7 +101,7 @@ def test_queues_are_counted_by_namespace_and_found_everywhere(stores):
     for namespace, name in ((HERE, "a"), (HERE, "b"), (OTHER, "a"), (ELSEWHERE, "c")):
         stores.queues.create(namespace, make(name))
     assert [stores.queues.count(namespace) for namespace in (HERE, ELSEWHERE, OTHER)] == [2, 1, 1]
-    assert sorted(item.name for item in stores.queues.everywhere()) == ["a", "a", "b", "c"]
+    assert sorted(item.name for _, item in stores.queues.everywhere()) == ["a", "a", "b", "c"]
 
 
 def test_an_account_has_no_attributes_until_they_are_set_and_keeps_what_is_not_named(stores):
