@@ -4,13 +4,15 @@ With the other tests of this folder these are all the calls that the functions m
 tests/aws/test_policies.py derives from them what each function has to be granted.
 """
 
+import json
+
 import pytest
 
 from chalicelib import bootstrap, settings
 from chalicelib.api import workers
 from chalicelib.model import account, event_rule, limits, queue, resource, topic
 from infra.local import certificates, outbox, vault
-from tests.api import signing
+from tests.api import identities, signing
 from tests.api.signing import texts
 from tests.api.test_workers import records, schedule
 from tests.push import servers
@@ -285,6 +287,37 @@ def test_what_happens_to_objects_goes_where_its_rule_says(application, demo, new
     if to == "topic":
         run("fan_out")
     assert len(receive(call)) == 1
+
+
+def test_users_groups_roles_policies_and_keys_come_and_go(application, clock):
+    caller = identities.Caller(application, clock)
+
+    def ask(action: str, service: str = "ram", **parameters: str) -> dict:
+        answer = caller.rpc(identities.ROOT, service, action, parameters)
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+    ask("CreateUser", UserName="ann")
+    key = ask("CreateAccessKey", UserName="ann")["AccessKey"]["AccessKeyId"]
+    ask("ListAccessKeys", UserName="ann")
+    ask("UpdateAccessKey", UserName="ann", UserAccessKeyId=key, Status="Inactive")
+    ask("DeleteAccessKey", UserName="ann", UserAccessKeyId=key)
+    may = identities.document(identities.allow("mns:*"))
+    ask("CreatePolicy", PolicyName="all", PolicyDocument=may)
+    named = {"PolicyName": "all", "PolicyType": "Custom"}
+    ask("AttachPolicyToUser", UserName="ann", **named)
+    ask("ListEntitiesForPolicy", **named)
+    ask("DetachPolicyFromUser", UserName="ann", **named)
+    ask("DeletePolicy", PolicyName="all")
+    ask("CreateGroup", GroupName="team")
+    ask("AddUserToGroup", UserName="ann", GroupName="team")
+    ask("RemoveUserFromGroup", UserName="ann", GroupName="team")
+    ask("DeleteGroup", GroupName="team")
+    trusted = identities.trust(f"acs:ram::{signing.ACCOUNT}:root")
+    ask("CreateRole", RoleName="guest", AssumeRolePolicyDocument=trusted)
+    ask("DeleteRole", RoleName="guest")
+    ask("DeleteUser", UserName="ann")
+    assert ask("ListUsers")["Users"] == {"User": []}
 
 
 def test_a_purge_takes_messages_groups_and_keys(call, demo, news, engine, prefix):

@@ -1,5 +1,6 @@
 """The template says what the code needs, and CloudFormation takes it."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -20,7 +21,7 @@ BY_NAME = {function.name: function for function in functions.FUNCTIONS}
 
 def resources(made: package.Package, kind: str) -> dict[str, dict]:
     found = made.template["Resources"].items()
-    return {name: resource["Properties"] for name, resource in found if resource["Type"] == kind}
+    return {name: copy.deepcopy(resource["Properties"]) for name, resource in found if resource["Type"] == kind}
 
 
 @pytest.mark.parametrize(("stage", "door"), KINDS)
