@@ -214,7 +214,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     pushes = pushes or lanes.Lanes(clock=machine)
     channels = _channels(
         settings,
-        signer=signing.Signer(verbs.identities.certificate, read_key),
+        signer=signing.Signer(verbs.identities.certificate, read_key, clock=machine),
         queue=queue_channel.QueueChannel(
             find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
         ),

@@ -87,6 +87,7 @@ PUSH_WORKERS = 64  # R: pushes under way at once to good endpoints, and as many 
 PUSH_LANE = 8  # R: of these, to one server
 PUSH_LANE_WAITING = 256  # R: more than these for one server are put off
 PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have been slow
+CERTIFICATE_SECONDS = 300  # R: how long a process may sign with a key that has been renewed elsewhere
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
 DELIVERY_LEASE_SECONDS = 30  # R: a first attempt that nobody has recorded by then is made again
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this

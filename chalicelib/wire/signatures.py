@@ -23,6 +23,7 @@ _V4 = re.compile(
     r"(?P<prefix>(?:APSARA-)?MNS4-HMAC-SHA256) Credential=(?P<key>[^\s/,]{1,128})/(?P<date>[0-9]{8})"
     r"/(?P<region>[^\s/,]{1,64})/mns/(?P<terminator>[a-z0-9_]{1,64}), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
+_PLAIN = "!$'()*,=:@/?~"  # what HTTP libraries mostly leave as it is in a value (RFC 3986)
 _KEYS_KEPT = 64  # keyed states remembered: the same few keys sign again and again
 _DATES_KEPT = 256
 _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
@@ -232,9 +233,11 @@ def _targets(request: http.Request) -> Iterator[str]:
                 yield f"{path}?" + "&".join(
                     f"{name}{equals}{value}" for (name, equals, _), value in zip(pairs, decoded, strict=True)
                 )
-            yield f"{path}?" + "&".join(
-                f"{name}{equals}{parse.quote(parse.unquote(value), safe='')}" for name, equals, value in pairs
-            )
+            for safe in ("", _PLAIN):
+                yield f"{path}?" + "&".join(
+                    f"{name}{equals}{parse.quote(value, safe=safe)}"
+                    for (name, equals, _), value in zip(pairs, decoded, strict=True)
+                )
 
 
 def _splits(value: str) -> bool:

@@ -21,8 +21,8 @@ class Source:
     """A table's stream, and how it is handed to a function.
 
     It begins at the oldest record there is, so that none is missed between the making of the table and that of the
-    mapping. A batch that fails comes again, in halves; what has failed too often, or has become too old, is named in the
-    queue of dead records, and can still be read from the stream until it is a day old.
+    mapping. A batch that fails comes again, in halves; what has failed too often, or has become too old, is named in
+    the queue of dead records, and can still be read from the stream until it is a day old.
     """
 
     table: schema.Table
@@ -46,6 +46,7 @@ class Function:
     source: Source | None = None
     every_minute: bool = False
     pushes: bool = False  # whether it tells receivers where the certificate is
+    of_buckets: bool = False  # whether buckets call it
 
     @property
     def logical_id(self) -> str:
@@ -79,7 +80,8 @@ FUNCTIONS = (
             window=1,  # counts may be a second old: so a stream's shard costs one invocation a second at most
             filters=(
                 _NEW_OR_GONE,
-                # Every change of state begins or ends in Active; a new visibility time-out does neither.
+                # Every change of a message's state begins or ends in Active; a new visibility time-out does neither.
+                # The groups of FIFO queues, which are counted too, always have this attribute.
                 {"eventName": ["MODIFY"], "dynamodb": {"OldImage": _ACTIVE}},
                 {"eventName": ["MODIFY"], "dynamodb": {"NewImage": _ACTIVE}},
             ),
@@ -122,4 +124,5 @@ FUNCTIONS = (
             ),
         ),
     ),
+    Function(name="object_events", memory=256, timeout=60, of_buckets=True),
 )

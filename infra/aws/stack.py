@@ -82,7 +82,7 @@ def configured_region() -> str:
 
 
 def application(account: Account, outputs: Mapping[str, str]) -> bootstrap.Application:
-    """The application on a stack's tables, as it is deployed; it makes the certificate of pushes where there is none."""
+    """The application on a stack's tables; it makes the certificate of pushes where there is none."""
     told = settings.Settings(table_prefix=outputs["TablePrefix"], kms_key=outputs["SecretsKey"])
     return bootstrap.build(
         told, engine=account.client("dynamodb"), services=account.client, make_certificate=certificates.make

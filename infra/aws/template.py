@@ -1,8 +1,9 @@
 """The stack as data: what `chalice package` makes of the app, with all that Chalice does not know around it.
 
-Chalice says which functions there are and how the gateway's paths lead to them; the tables come from `storage/schema.py`,
-the functions' settings from `infra/aws/functions.py`, their policies from `.chalice/policy-*.json`. AWS's own translator
-makes plain CloudFormation of the whole, so that what is deployed is what can be read, checked and tested here.
+Chalice says which functions there are and how the gateway's paths lead to them; the tables come from
+`storage/schema.py`, the functions' settings from `functions.py`, their policies from `.chalice/policy-*.json`.
+AWS's own translator makes plain CloudFormation of the whole, so that what is deployed is what can be read, checked and
+tested here.
 """
 
 import copy
@@ -26,6 +27,7 @@ _OLD_RECORD_MS = 120_000  # a stream this far behind delays messages of topics, 
 _TABLE_THROTTLES = 50  # in a period; clients are told to come back, or find another shard
 _URL_WAIT_SECONDS = limits.WAIT_SECONDS.high  # where no gateway gives up at 29 s
 _URL_TIMEOUT = _URL_WAIT_SECONDS + 5
+_DEAD_RECORDS: Json = {"Type": "SQS", "Destination": {"Fn::GetAtt": ["DeadRecords", "Arn"]}}
 _NONE = {"Ref": "AWS::NoValue"}
 
 SECRETS_KEY: Json = {"Fn::If": ["MakesSecretsKey", {"Fn::GetAtt": ["SecretsKey", "Arn"]}, {"Ref": "SecretsKeyArn"}]}
@@ -68,7 +70,7 @@ def build(sam: Json, *, stage: str, door: Door, policies: Mapping[str, Json]) ->
     for table in schema.TABLES:
         made[table_id(table)] = _table(table, protected=stage != "dev")
     front, domain = _FRONTS[door](made, private)
-    made |= front | domain | _keys_and_dead_records() | _alarms(door)
+    made |= front | domain | _keys_and_dead_records() | _buckets() | _alarms(door)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": sam["Transform"],
@@ -132,6 +134,8 @@ def _function(function: functions.Function, packaged: Json, door: Door) -> Json:
     }
     if function.every_minute:  # the next minute's run does what this one could not
         changes["EventInvokeConfig"] = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    if function.of_buckets:  # what fails comes again twice, which Lambda does unless told otherwise
+        changes["EventInvokeConfig"] = {"DestinationConfig": {"OnFailure": _DEAD_RECORDS}}
     if function.source is not None:
         [name] = properties["Events"]
         changes["Events"] = {name: {"Type": "DynamoDB", "Properties": _mapping(function.source)}}
@@ -153,6 +157,8 @@ def _environment(function: functions.Function, door: Door) -> Json:
     }
     if function.name == functions.API and door is Door.URL:
         variables["OPENMNS_LONGEST_WAIT"] = str(_URL_WAIT_SECONDS)
+    if function.of_buckets:
+        variables["OPENMNS_BUCKET_OWNERS"] = {"Ref": "BucketOwners"}
     if function.pushes:
         variables["OPENMNS_PUBLIC_URL"] = {"Fn::If": ["HasPublicUrl", {"Ref": "PublicUrl"}, _ENDPOINTS[door]]}
         variables["OPENMNS_MAIL_SENDER"] = {"Ref": "MailSender"}
@@ -172,7 +178,7 @@ def _mapping(source: functions.Source) -> Json:
         "MaximumRetryAttempts": source.attempts,
         "MaximumRecordAgeInSeconds": source.age,
         "ParallelizationFactor": source.parallel,
-        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": {"Fn::GetAtt": ["DeadRecords", "Arn"]}}},
+        "DestinationConfig": {"OnFailure": _DEAD_RECORDS},
         "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in source.filters]},
     }
 
@@ -188,8 +194,12 @@ def _surroundings(function: functions.Function, policy: Json) -> Json:
         statements += [
             _allow("Stream", reads, stream),
             _allow("Streams", ["dynamodb:ListStreams"], "*"),  # it takes no resource
-            _allow("DeadRecords", ["sqs:SendMessage"], {"Fn::GetAtt": ["DeadRecords", "Arn"]}),
         ]
+    if function.source is not None or function.of_buckets:
+        statements.append(_allow("DeadRecords", ["sqs:SendMessage"], {"Fn::GetAtt": ["DeadRecords", "Arn"]}))
+    sealing = [action for statement in policy["Statement"] if statement["Resource"] == "key" for action in statement["Action"]]
+    if sealing:
+        statements.append({"Fn::If": ["HasQueueKeys", _allow("QueueKeys", sealing, {"Ref": "QueueKeyArns"}), _NONE]})
     # DynamoDB decrypts a table's key in the name of whoever reads or writes the table.
     through = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com"}}}
     key = _allow("TableKey", ["kms:Decrypt"], {"Ref": "TableKeyArn"}) | {"Condition": through}
@@ -289,6 +299,33 @@ def _keys_and_dead_records() -> Json:
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
             "Properties": {"MessageRetentionPeriod": _DEAD_RECORDS_SECONDS, "SqsManagedSseEnabled": True},
+        },
+    }
+
+
+def _buckets() -> Json:
+    """How events of S3 come in: buckets of the account call the function, or EventBridge does for all of them."""
+    calls = {"Action": "lambda:InvokeFunction", "FunctionName": {"Ref": "ObjectEvents"}}
+    kinds = ["Object Created", "Object Deleted", "Object Restore Completed", "Object Storage Class Changed"]
+    return {
+        "ObjectEventsOfBuckets": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": calls | {"Principal": "s3.amazonaws.com", "SourceAccount": {"Ref": "AWS::AccountId"}},
+        },
+        "ObjectEventsRule": {
+            "Type": "AWS::Events::Rule",
+            "Condition": "ByEventBridge",
+            "Properties": {
+                "Description": "Events of the buckets that send them to EventBridge",
+                "EventPattern": {"source": ["aws.s3"], "detail-type": kinds},
+                "Targets": [{"Id": "ObjectEvents", "Arn": {"Fn::GetAtt": ["ObjectEvents", "Arn"]}}],
+            },
+        },
+        "ObjectEventsOfEventBridge": {
+            "Type": "AWS::Lambda::Permission",
+            "Condition": "ByEventBridge",
+            "Properties": calls
+            | {"Principal": "events.amazonaws.com", "SourceArn": {"Fn::GetAtt": ["ObjectEventsRule", "Arn"]}},
         },
     }
 
@@ -477,7 +514,7 @@ def _gateway_response(error: errors.MnsError, status: int | None) -> Json:
     body = rendered.body.decode()
     response: Json = {
         # Which one is taken depends on what the client accepts; they are all the same.
-        "ResponseTemplates": {kind: body for kind in ("application/json", "application/xml", "text/xml")},
+        "ResponseTemplates": dict.fromkeys(("application/json", "application/xml", "text/xml"), body),
         "ResponseParameters": {
             "Headers": {
                 "Content-Type": f"'{http.XML}'",
@@ -541,7 +578,7 @@ def _named(of: Any) -> list[tuple[str, Any]]:
     return [("FunctionName", function.logical_id) for function in of]
 
 
-def _alarm(  # noqa: PLR0913  # what an alarm consists of
+def _alarm(
     name: str,
     meaning: str,
     namespace: str,
@@ -598,6 +635,18 @@ def _parameters(stage: str, door: Door, *, has_domain: bool) -> Json:
         "TableKeyArn": _text("Your KMS key for the tables; empty: DynamoDB's own."),
         "SecretsKeyArn": _text("Your KMS key for secrets; empty: one is made, for a dollar a month."),
         "CryptographyLayerArn": _text("Layer with the package cryptography (arm64), for encrypted message bodies."),
+        "QueueKeyArns": {
+            "Type": "CommaDelimitedList",
+            "Default": "",
+            "Description": "KMS keys that encrypted queues and topics may name, besides the one of secrets.",
+        },
+        "BucketOwners": _text("Whose rules see a bucket's events: bucket=account id, with commas; * for any bucket."),
+        "BucketEvents": {
+            "Type": "String",
+            "Default": "direct",
+            "AllowedValues": ["direct", "eventbridge"],
+            "Description": "Whether buckets name the function themselves, or EventBridge brings the events of all.",
+        },
         "QueueShards": shards | {"Description": "Shards of queues that are made from now on; 1 keeps the exact order."},
         "TopicShards": shards | {"Description": "Shards of topics that are made from now on."},
         "PublicUrl": _text("URL under which receivers of pushes find the certificate; empty: the endpoint."),
@@ -647,6 +696,8 @@ def _conditions(*, has_domain: bool) -> Json:
         "MakesSecretsKey": {"Fn::Equals": [{"Ref": "SecretsKeyArn"}, ""]},
         "HasLayer": _given("CryptographyLayerArn"),
         "HasPublicUrl": _given("PublicUrl"),
+        "HasQueueKeys": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": "QueueKeyArns"}]}, ""]}]},
+        "ByEventBridge": {"Fn::Equals": [{"Ref": "BucketEvents"}, "eventbridge"]},
         "HasAlarms": {"Fn::Equals": [{"Ref": "Alarms"}, "on"]},
         "HasAlarmTopic": _given("AlarmTopicArn"),
     }

@@ -120,6 +120,7 @@ class Bench:
                 account_id=_ACCOUNT,
             )
         )
+        tables.close()
         with self._function(HANDLERS["HTTP API, function URL"]) as function:
             function.invoke(_event(self._mns.create(30)))
 

@@ -6,6 +6,7 @@ Runtime API, starts a process when all are busy, and hands each process one even
 """
 
 import base64
+import collections
 import contextlib
 import importlib.metadata
 import json
@@ -130,7 +131,9 @@ class Function:
         self._seconds = seconds
         self._most = most
         self._lock = threading.Lock()
-        self._invocations: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
+        self._waiting: collections.deque[_Invocation] = collections.deque()
+        # Processes that wait for an event; the one that worked last gets the next, as Lambda mostly has it.
+        self._idle: list[queue.SimpleQueue[_Invocation | None]] = []
         self._taken: dict[str, _Invocation] = {}
         self._open = 0  # invocations without an outcome
         self._broken: FunctionError | None = None  # why a process could not be started
@@ -165,7 +168,10 @@ class Function:
             if self._open > len(self._processes) < self._most:
                 self._start()
                 seconds += _START_SECONDS  # Lambda's clock starts with the event, not with the process
-        self._invocations.put(invocation)
+            if self._idle:
+                self._idle.pop().put(invocation)
+            else:
+                self._waiting.append(invocation)
         try:
             return json.loads(invocation.outcome.result(seconds))
         finally:
@@ -182,10 +188,11 @@ class Function:
         for process in self._processes:
             process.kill()
             process.wait()
-        for invocation in list(self._taken.values()):
-            invocation.outcome.set_exception(FunctionError("the function has been closed"))
-        for _ in range(2 * self._most):
-            self._invocations.put(None)
+        with self._lock:
+            for invocation in self._taken.values():
+                invocation.outcome.set_exception(FunctionError("the function has been closed"))
+            for idle in self._idle:
+                idle.put(None)
         self._api.shutdown()
         self._api.server_close()
         self._thread.join()
@@ -194,7 +201,13 @@ class Function:
         """The next event, for a process that asks; None: there will be none."""
         if len(self.starts) < len(self._started):
             self.starts.append(time.monotonic() - self._started[len(self.starts)])
-        invocation = self._invocations.get()
+        handed: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
+        with self._lock:
+            if self._waiting:
+                handed.put(self._waiting.popleft())
+            else:
+                self._idle.append(handed)
+        invocation = handed.get()
         if invocation is not None:
             invocation.deadline = time.time() + self._seconds
             self._taken[invocation.id] = invocation
@@ -203,10 +216,10 @@ class Function:
     def finish(self, invocation_id: str | None, *, failed: bool, body: bytes) -> None:
         """What became of an event; without an id: a process could not be started."""
         if invocation_id is None:
-            self._broken = FunctionError(body.decode())
-            with contextlib.suppress(queue.Empty):
-                while (waiting := self._invocations.get_nowait()) is not None:
-                    waiting.outcome.set_exception(self._broken)
+            with self._lock:
+                self._broken = FunctionError(body.decode())
+                while self._waiting:
+                    self._waiting.popleft().outcome.set_exception(self._broken)
             return
         outcome = self._taken.pop(invocation_id).outcome
         if failed:

@@ -59,7 +59,9 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     verify.add_argument(
         "--receiver", metavar="HOST[:PORT]", help="this machine's address, where pushes of the deployment can reach it"
     )
-    verify.add_argument("--patience", type=float, default=150, help="seconds that a step may take (150)")
+    verify.add_argument("--mns-region", default="cn-hangzhou", help="MnsRegion of the deployment (cn-hangzhou)")
+    verify.add_argument("--patience", type=float, default=240, help="seconds that a step may take (240)")
+    verify.add_argument("--quick", action="store_true", help="leave out what takes a minute and more")
     verify.add_argument("--json", action="store_true", help="print JSON instead of a table")
     verify.set_defaults(run=_verify)
 
@@ -169,16 +171,19 @@ def _verify(chosen: argparse.Namespace) -> int:
         if not chosen.json:
             _say(f"{step.outcome:8}{step.seconds:7.2f} s  {step.name:34}{step.detail}")
 
-    steps = verify.run(
-        verify.Target(
-            url=chosen.url,
-            access_key_id=chosen.access_key_id,
-            secret=chosen.access_key_secret,
-            receiver=chosen.receiver,
-            patience=chosen.patience,
-        ),
-        tell,
+    target = verify.Target(
+        url=chosen.url,
+        access_key_id=chosen.access_key_id,
+        secret=chosen.access_key_secret,
+        region=chosen.mns_region,
+        receiver=chosen.receiver,
+        patience=chosen.patience,
+        quick=chosen.quick,
     )
+    try:
+        steps = verify.run(target, tell)
+    except verify.VerifyError as error:
+        raise config.ConfigError(str(error)) from error
     failed = [step for step in steps if step.outcome == "failed"]
     if chosen.json:
         _say(json.dumps({"url": chosen.url, "ok": not failed, "steps": [step.as_json() for step in steps]}, indent=1))

@@ -25,6 +25,7 @@ from chalicelib.model import account
 from chalicelib.wire import http
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
+from infra.local import vault
 from tests import gateways, live
 from tests.conftest import HandClock
 
@@ -77,7 +78,9 @@ class Way:
         engine = EmbeddedEngine(None, now=self._clock.now)
         decided = configuration.Settings(table_prefix="t-")
         engines.make_tables(engine, decided.table_prefix)
-        self._application = bootstrap.build(decided, engine=engine, clock=self._clock, ids=CountingIds())
+        self._application = bootstrap.build(
+            decided, engine=engine, clock=self._clock, ids=CountingIds(), vault=vault.in_memory()
+        )
         self._application.verbs.identities.add_key(
             account.AccessKey(
                 access_key_id=live.OWNER.access_key_id, secret=live.OWNER.secret, account_id=live.OWNER.account_id

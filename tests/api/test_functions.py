@@ -5,7 +5,7 @@ import pytest
 from chalicelib import bootstrap, settings
 from chalicelib.api import workers
 from chalicelib.model import account, limits
-from infra.local import certificates, outbox
+from infra.local import certificates, outbox, vault
 from tests.api import signing
 from tests.api.signing import texts
 from tests.api.test_workers import records, schedule
@@ -30,6 +30,7 @@ def application(engine, prefix, clock, sent):
         engine=engine,
         clock=clock,
         services=sent.client,
+        vault=vault.in_memory(),
     )
     bootstrap.install(made)
     made.verbs.identities.set_certificate(certificates.make())
@@ -163,7 +164,7 @@ def test_a_delivery_whose_stream_comes_after_the_retention_is_a_dead_letter_at_o
     ],
 )
 @pytest.mark.parametrize("by", ["deliver", "redeliver"])
-def test_mails_short_messages_and_mobile_pushes_go_out(
+def test_mails_short_messages_and_mobile_pushes_go_out(  # noqa: PLR0917  # fixtures, and three columns
     application, call, news, run, clock, sent, endpoint, attributes, kind, by
 ):
     sent.add_device("24680", "token", "user")

@@ -1,7 +1,7 @@
-"""moto's server, mended where its CloudFormation does less than AWS's for this stack: `python -m tests.aws.moto_server`.
+"""moto's server, mended where its CloudFormation does less for this stack than AWS's.
 
-It prints its URL and serves until its standard input ends. What is mended is what a deployment cannot do without, and
-what the test then looks at; types that moto does not know (see `UNKNOWN`) are passed over, as moto does.
+Started by `python -m tests.aws.moto_server`, it prints its URL and serves until its standard input ends. What is mended
+is what a deployment cannot do without, and what the test looks at; types that moto does not know are passed over.
 """
 
 import sys
@@ -15,8 +15,6 @@ from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models import table as tables
 from moto.server import ThreadedMotoServer
-
-UNKNOWN = frozenset({"AWS::Lambda::EventInvokeConfig", "AWS::CloudWatch::Alarm"})
 
 
 def _with_paths() -> None:
@@ -64,7 +62,7 @@ class Stage(CloudFormationModel):
         backend = gateway.apigateway_backends[account_id][region_name]
         if made.name not in backend.get_rest_api(made.api).stages:
             deployment = properties["DeploymentId"]  # the object itself, which moto has no physical id for
-            backend.create_stage(made.api, made.name, deployment.id, {}, "", "", "", {}, False)
+            backend.create_stage(made.api, made.name, deployment.id)
         return made
 
     @classmethod
@@ -170,7 +168,7 @@ def main() -> None:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    print(f"http://{host}:{port}", flush=True)
+    print(f"http://{host}:{port}", flush=True)  # noqa: T201  # for whoever started it
     sys.stdin.read()
     server.stop()
 

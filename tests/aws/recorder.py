@@ -15,6 +15,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.api import door, workers
+from chalicelib.model import limits
 from infra.aws import functions
 
 _NAMES = {
@@ -127,6 +128,7 @@ class RecordedVault:
         self._record = record
 
     def seal(self, plain: bytes, **named: Any) -> bytes:
+        assert len(plain) <= limits.KMS_PLAIN_BYTES, "this takes a data key, and a grant of GenerateDataKey"
         self._record.add("kms:Encrypt", "key")
         return self._vault.seal(plain, **named)
 

@@ -1,8 +1,8 @@
 """Deploy, change, take down and deploy again, by the command and against moto's server (mended, see moto_server.py).
 
-moto makes the roles, functions, mappings, rules, tables, queue, key, logs and the API's resources and stage. It makes no
-alarms and no `EventInvokeConfig`, and passes over time to live, architectures and the settings of mappings; these are
-proven by cfn-lint and by what the template says.
+moto makes the roles, functions, mappings, rules, tables, queue, key, logs and the API's resources and stage. It makes
+no alarms and no `EventInvokeConfig`, and passes over time to live, architectures and the settings of mappings; those
+are proven by cfn-lint and by what the template says.
 """
 
 import ast

@@ -167,7 +167,7 @@ def test_a_function_without_a_row_and_one_without_a_policy_are_named():
     sam = {
         "Resources": {function.logical_id: {"Type": "AWS::Serverless::Function"} for function in functions.FUNCTIONS}
     }
-    with pytest.raises(template.TemplateError, match="policy-api_handler.json"):
+    with pytest.raises(template.TemplateError, match=r"policy-api_handler\.json"):
         template.build(sam, stage="dev", door=Door.REST, policies={})
     sam["Resources"]["Other"] = {"Type": "AWS::Serverless::Function"}
     with pytest.raises(template.TemplateError, match="these functions: Other"):
