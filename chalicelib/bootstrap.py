@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
-from chalicelib.api import door, waiting
+from chalicelib.api import door, logs, waiting
 from chalicelib.broker import (
     accounts,
     acls,
@@ -26,7 +26,7 @@ from chalicelib.broker import (
 )
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
-from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
+from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
@@ -144,7 +144,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_store, ids=ids),
+        accounts=accounts.Accounts(store=account_store, clock=clock, ids=ids),
         acls=acls.Acls(store=account_store, clock=clock),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
@@ -164,11 +164,16 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         ids=ids,
     )
     dead_letters = deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store)
+
+    def note(what: publication.Notification, outcome: delivery.Outcome) -> None:
+        logs.notified(verbs.accounts, what, outcome, clock.now())
+
+    ways = {kind: noted.NotedChannel(channel, note) for kind, channel in channels.items()}
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
-        channels=channels,
+        channels=ways,
         dead_letters=dead_letters,
         lanes=pushes,
         clock=clock,
@@ -182,6 +187,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         resource_store.forget()
         verbs.identities.forget()
         verbs.acls.forget()
+        verbs.accounts.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):
@@ -219,7 +225,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             store=publication_store,
             subscriptions=subscription_verbs,
             deliveries=delivery_store,
-            channels=channels,
+            channels=ways,
             dead_letters=dead_letters,
             fan=fan,
             clock=clock,

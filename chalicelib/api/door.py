@@ -67,7 +67,13 @@ class Door:
             if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
                 return _finish(exchange, self._certificate())
             operation, path = self._router.find(request)
-            call = operations.Call(request=request, namespace=self._authenticate(request), verbs=self._verbs, path=path)
+            call = operations.Call(
+                request=request,
+                namespace=self._authenticate(request),
+                verbs=self._verbs,
+                path=path,
+                request_id=exchange.request_id,
+            )
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
             return self._failed(exchange, error)
         return lambda: self._guard(exchange, lambda: operation.run(call))

@@ -27,6 +27,7 @@ class Call:
     namespace: account.Namespace
     verbs: Verbs
     path: Mapping[str, str] = field(default_factory=dict)  # the variables of the path, decoded
+    request_id: str = ""
 
 
 def _only_the_door_can() -> http.Response:

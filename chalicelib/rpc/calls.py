@@ -57,6 +57,7 @@ class Product:
     service: str  # before the colon in policies: mns:CreateQueue
     version: str
     actions: tuple[Action, ...]
+    remembers: bool = False  # whether answers are kept by ClientToken; not where they hold secrets
     wrap: Callable[[Fields], Fields] = field(default=lambda fields: fields)
 
     def find(self, name: str) -> Action | None:

@@ -120,7 +120,7 @@ class Dispatcher:
     def _once(self, product: calls.Product, action: calls.Action, call: calls.Call) -> calls.Fields:
         """The action's answer; the one of before if the call's ClientToken says that it is the same."""
         token = call.parameters.text("ClientToken")
-        if token is None:
+        if token is None or not product.remembers:
             return action.run(call)
         if len(token) > limits.CLIENT_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
             raise rpc_errors.invalid("ClientToken", f"{limits.CLIENT_TOKEN_LENGTH} ASCII characters are most.")
@@ -146,7 +146,6 @@ class Dispatcher:
             known,
             request_id=exchange.request_id,
             host=exchange.request.headers.get("host", "localhost"),
-            product=table.PRODUCTS[0].code,
         )
 
     def _region_of(self, request: http.Request, given: Mapping[str, str]) -> str:

@@ -50,9 +50,9 @@ def known(error: Exception) -> RpcError:
     return RpcError(code, message, status=status)
 
 
-def render(error: RpcError, *, request_id: str, host: str, product: str) -> http.Response:
+def render(error: RpcError, *, request_id: str, host: str) -> http.Response:
     """The response for an error."""
-    query = parse.urlencode({"q": error.code, "product": product, "requestId": request_id})
+    query = parse.urlencode({"q": error.code, "requestId": request_id})
     body = {
         "RequestId": request_id,
         "HostId": host,

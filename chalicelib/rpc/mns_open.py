@@ -18,6 +18,7 @@ PRODUCT = Product(
     code="mns-open",
     service="mns",
     version="2022-01-19",
+    remembers=True,
     wrap=_wrap,
     actions=(
         Action(name="CreateQueue", run=queues.create, resource=_QUEUE),

@@ -3,7 +3,6 @@
 This is the only reader of the environment outside `chalicelib/settings.py`.
 """
 
-import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
@@ -242,7 +241,7 @@ def _key(entry: Mapping[str, Any]) -> account.AccessKey:
 
 
 def _queue(entry: Mapping[str, Any], keys: tuple[account.AccessKey, ...]) -> QueueAtStart:
-    fields = {item.name for item in dataclasses.fields(queue.QueueChange)}
+    fields = {name for name, value in vars(queue.QueueAttributes()).items() if isinstance(value, int)}  # no policies
     unknown = sorted(set(entry) - fields - {"name", "account"})
     if unknown or not isinstance(entry.get("name"), str):
         raise ConfigError(f"a queue has a name and may have account, {', '.join(sorted(fields))}; not {entry!r}")

@@ -150,7 +150,7 @@ class Process:
             queues=self.queues, store=self.tables.messages, clock=self.clock, ids=self.ids, longest_wait=longest_wait
         )
         self.identities = identities.Identities(store=self.tables.identities, clock=self.clock)
-        self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
+        self.accounts = accounts.Accounts(store=self.tables.accounts, clock=self.clock, ids=self.ids)
         self.release = upkeep.Release(store=shared, queues=self.queues, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
         self.purge = upkeep.Purge(

@@ -340,3 +340,12 @@ def test_the_counts_of_a_queue_are_those_of_all_its_shards(tables):
         process.send()
     process.count.run(tables.messages.changes)
     assert process.queues.get_attributes(HERE, "demo")[1] == queue.Counts(active=4)
+
+
+def test_a_search_finds_what_is_wanted_page_by_page_with_its_counts(process):
+    for name in ("a-1", "b", "a-2", "a-3"):
+        process.create(name)
+    found = process.queues.search(HERE, resource.Filter(name="a"), resource.Window(number=2, size=2))
+    assert ([item.name for item in found.queues], found.total) == (["a-3"], 3)
+    assert list(found.counts) == [found.queues[0].queue_id]
+    assert process.queues.search(ELSEWHERE, resource.Filter(), resource.Window(number=1, size=2)).total == 0
