@@ -251,8 +251,7 @@ class Database:
         if self._application() != APPLICATION_ID:
             raise _foreign(self.path)
         (version,) = run("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise _newer(self.path, version)
+        _check_version(self.path, version)
         run("PRAGMA journal_mode = WAL").fetchone()
         run(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         run(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -319,11 +318,17 @@ def _foreign(path: pathlib.Path | None) -> errors.ForeignFileError:
     )
 
 
-def _newer(path: pathlib.Path | None, version: int) -> errors.NewerFileError:
-    return errors.NewerFileError(
-        f"The database file {path} has layout version {version}, and this OpenMNS knows up to {VERSION}; it was left "
-        "as it is. Upgrade OpenMNS, or choose another file."
-    )
+def _check_version(path: pathlib.Path | None, version: int) -> None:
+    if version > VERSION:
+        raise errors.NewerFileError(
+            f"The database file {path} has layout version {version}, and this OpenMNS knows up to {VERSION}; it was "
+            "left as it is. Upgrade OpenMNS, or choose another file."
+        )
+    if version < VERSION:
+        raise errors.OlderFileError(
+            f"The database file {path} has layout version {version}, of an OpenMNS before its first release, and was "
+            "left as it is; move it away, or choose another file."
+        )
 
 
 def _check_header(path: pathlib.Path) -> None:
@@ -339,8 +344,7 @@ def _check_header(path: pathlib.Path) -> None:
     version, application = struct.unpack(">I4xI", header[60:72])
     if application != APPLICATION_ID:
         raise _foreign(path)
-    if version > VERSION:
-        raise _newer(path, version)
+    _check_version(path, version)
     if path.stat().st_size < pages * (size if size > 1 else 65536) and not _companion(path, "-wal"):
         raise damaged(path, "it is shorter than its header says")
 
