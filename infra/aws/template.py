@@ -197,7 +197,9 @@ def _surroundings(function: functions.Function, policy: Json) -> Json:
         ]
     if function.source is not None or function.of_buckets:
         statements.append(_allow("DeadRecords", ["sqs:SendMessage"], {"Fn::GetAtt": ["DeadRecords", "Arn"]}))
-    sealing = [action for statement in policy["Statement"] if statement["Resource"] == "key" for action in statement["Action"]]
+    sealing = [
+        action for statement in policy["Statement"] if statement["Resource"] == "key" for action in statement["Action"]
+    ]
     if sealing:
         statements.append({"Fn::If": ["HasQueueKeys", _allow("QueueKeys", sealing, {"Ref": "QueueKeyArns"}), _NONE]})
     # DynamoDB decrypts a table's key in the name of whoever reads or writes the table.
