@@ -5,6 +5,7 @@ then picks from a window that grows with its lost claims and shrinks with its wi
 """
 
 _WIDEST = 128
+_SHRINK = 8  # a win takes an eighth of the window: with a half, the next claim would meet the others again (ADR 14)
 
 
 class Spread:
@@ -23,7 +24,8 @@ class Spread:
         if lost:
             self._widths[partition] = min(_WIDEST, 2 * width + lost)
         elif width and won:
-            if width == 1:
-                del self._widths[partition]
+            narrower = width - -(-width // _SHRINK)
+            if narrower:
+                self._widths[partition] = narrower
             else:
-                self._widths[partition] = width // 2
+                del self._widths[partition]

@@ -13,6 +13,7 @@ claim must not pay for 64 KB; it is stored before the state and swept after it.
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -28,6 +29,8 @@ _ROOM = 96  # bytes that an item may grow by when it is claimed
 _ROUNDS = 64  # of claims that all go to other consumers, before a receive answers with what it has
 _BURIALS = 500  # of expired messages that one receive or peek clears away, before it answers with what it has
 _NEXT_PAGE = 100  # entries that a peek reads at once, when the first ones were expired
+_FIRST_WAVE = 2  # shards that a receive asks side by side, once the first one had too little ...
+_WAVE_GROWTH = 4  # ... and so many times more in each wave that follows
 _STILL_HELD = "attribute_exists(timer_key) AND claim_stamp = :stamp AND visible_at > :now AND expires_at > :now"
 
 
@@ -36,6 +39,15 @@ class _Loss(Enum):
 
     TAKEN = "taken"  # another consumer was faster
     EXPIRED = "expired"  # the message's retention is over
+
+
+@dataclass
+class _Haul:
+    """What a receive has got so far."""
+
+    items: list[client.Item] = field(default_factory=list)
+    next_due: int | None = None  # ms, of what is waiting in the shards seen
+    refusal: model_errors.TooManyRequests | None = None  # of a shard that took no more calls
 
 
 class Messages:
@@ -88,15 +100,19 @@ class Messages:
         return frozenset(homeless | undone)
 
     def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> ports.Claim:
-        claimed: list[client.Item] = []
-        next_due: int | None = None
-        for partition in self._shuffled(of):
-            due = self._release_due(partition, now, _releases(limit))
-            next_due = _earliest(next_due, due.next_due)
-            claimed += self._claim(partition, limit - len(claimed), now, visible_at)
-            if len(claimed) == limit:
-                break
-        return ports.Claim(messages=tuple(self._decode(claimed)), next_due=next_due)
+        first, *others = self._shuffled(of)
+        haul = _Haul()
+        self._visit(first, haul, limit=limit, now=now, visible_at=visible_at)
+        wave = _FIRST_WAVE
+        while others and len(haul.items) < limit:
+            for partition in self._survey(others[:wave], haul, now):
+                self._visit(partition, haul, limit=limit, now=now, visible_at=visible_at)
+                if len(haul.items) == limit:
+                    break
+            others, wave = others[wave:], _WAVE_GROWTH * wave
+        if haul.refusal is not None and not haul.items:
+            raise haul.refusal
+        return ports.Claim(messages=tuple(self._decode(haul.items)), next_due=haul.next_due)
 
     def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
         found: list[client.Item] = []
@@ -151,6 +167,35 @@ class Messages:
         first = self._ids.pick(of.shards) if of.shards > 1 else 0
         for step in range(of.shards):
             yield queue.partition(of.queue_id, (first + step) % of.shards)
+
+    def _visit(self, partition: str, haul: "_Haul", *, limit: int, now: int, visible_at: int) -> None:
+        """Take what is missing up to `limit` from one shard; if it takes no more calls, the others may."""
+        try:
+            due = self._release_due(partition, now, _releases(limit))
+            haul.next_due = _earliest(haul.next_due, due.next_due)
+            haul.items += self._claim(partition, limit - len(haul.items), now, visible_at)
+        except model_errors.TooManyRequests as refusal:
+            haul.refusal = refusal
+
+    def _survey(self, partitions: Sequence[str], haul: "_Haul", now: int) -> list[str]:
+        """The shards worth a visit; all are asked side by side, since most will have nothing."""
+        looks = [(partition, index) for partition in partitions for index in (schema.TIMER, schema.READY)]
+        found = iter(self._fan(lambda look: self._glance(*look), looks))
+        worth = []
+        for partition in partitions:
+            timer, ready = next(found), next(found)
+            if timer is not None and "timer_key" in timer and _timer_moment(timer) > now:
+                haul.next_due, timer = _earliest(haul.next_due, _timer_moment(timer)), None
+            if timer is not None or ready is not None:
+                worth.append(partition)
+        return worth
+
+    def _glance(self, partition: str, index: schema.LocalIndex) -> client.Item | None:
+        """The first entry of an index, if there is one, or an empty one where that cannot be told."""
+        try:
+            return next(iter(self._head(partition, index, 1)), None)
+        except model_errors.TooManyRequests:
+            return {}
 
     def _release_due(self, partition: str, now: int, limit: int) -> ports.Released:
         first = self._head(partition, schema.TIMER, 1)

@@ -14,14 +14,17 @@ partitions, and not limited.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.storage import client
 from infra.embedded import capacity, errors, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chalicelib.storage import client
 
 WRITE_UNITS = 1_000.0  # a second, of one partition
 READ_UNITS = 3_000.0
@@ -208,7 +211,7 @@ def _queried(arguments: dict[str, Any]) -> Place:
 
 def _own_units(consumed: dict[str, Any]) -> float:
     """The units of the table and its local indexes."""
-    apart = sum(share["CapacityUnits"] for share in consumed.get("GlobalSecondaryIndexes", {}).values())
+    apart: float = sum(share["CapacityUnits"] for share in consumed.get("GlobalSecondaryIndexes", {}).values())
     return float(consumed["CapacityUnits"]) - apart
 
 

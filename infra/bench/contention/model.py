@@ -129,9 +129,7 @@ class _Stage:
         self.settings = settings.Settings(queue_shards=case.shards, inline_bytes=case.inline_bytes)
         self._engine = EmbeddedEngine(None, now=self.world.now)
         engines.make_tables(self._engine, self.settings.table_prefix)
-        self.throttled = throttling.ThrottledEngine(
-            self._engine, now=self.world.exact, write_units=case.write_units
-        )
+        self.throttled = throttling.ThrottledEngine(self._engine, now=self.world.exact, write_units=case.write_units)
         self._near = bootstrap.build(
             self.settings, engine=self._engine, clock=self.world, ids=world.Ids(self.world)
         ).verbs

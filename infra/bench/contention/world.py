@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
+from chalicelib.storage import client
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 START = 1_704_164_645_000.0  # ms; any moment would do
 TRIP = (0.003, 0.007)  # seconds of a round trip to DynamoDB, either number at the extremes
 RETRIES = 3  # of a refused call: what `bootstrap` sets, in botocore's standard mode
-_METHODS = ("put_item", "get_item", "update_item", "delete_item", "query", "batch_get_item", "batch_write_item")
 _REFUSED = "ProvisionedThroughputExceededException"
 _LOST = "ConditionalCheckFailedException"
 
@@ -133,14 +134,19 @@ class Remote:
         retries: after a refusal.
     """
 
-    def __init__(self, engine: Any, world: World, retries: int = RETRIES) -> None:
+    def __init__(self, engine: client.Client, world: World, retries: int = RETRIES) -> None:
         self._engine = engine
         self._world = world
         self._retries = retries
         self.trips = 0
         self.lost = 0  # conditional writes that others were faster at
-        for name in _METHODS:
-            setattr(self, name, self._reaching(getattr(engine, name)))
+        self.put_item = self._reaching(engine.put_item)
+        self.get_item = self._reaching(engine.get_item)
+        self.update_item = self._reaching(engine.update_item)
+        self.delete_item = self._reaching(engine.delete_item)
+        self.query = self._reaching(engine.query)
+        self.batch_get_item = self._reaching(engine.batch_get_item)
+        self.batch_write_item = self._reaching(engine.batch_write_item)
 
     def _reaching(self, method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def call(**arguments: Any) -> dict[str, Any]:
