@@ -252,8 +252,8 @@ class Messages:
             failures = [item for item in outcomes if isinstance(item, model_errors.MnsError)]
             if failures and not claimed:
                 raise failures[0]
-            if failures:
-                break  # what is claimed must reach the consumer; the rest stays where it is
+            if claimed and (failures or lost):
+                break  # what is claimed must reach the consumer; for the rest others are at hand
         return claimed
 
     def _pick(self, candidates: list[client.Item], count: int, spread: int) -> list[client.Item]:

@@ -106,9 +106,9 @@ def _blocks(found: Sequence[Found]) -> Iterator[str]:
     low, high = (1000 * seconds for seconds in world.TRIP)
     yield (
         "# Scaling\n\n"
-        "What one queue takes, by a model: the real verbs and tables, on the embedded engine behind DynamoDB's limits of"
-        f" a partition ({throttling.WRITE_UNITS:,.0f} write and {throttling.READ_UNITS:,.0f} read units a second; burst"
-        " and adaptive capacity left out), in virtual time.\n"
+        "What one queue takes, by a model: the real verbs and tables, on the embedded engine behind DynamoDB's limits"
+        f" of a partition ({throttling.WRITE_UNITS:,.0f} write and {throttling.READ_UNITS:,.0f} read units a second;"
+        " burst and adaptive capacity left out), in virtual time.\n"
         f"A round trip to DynamoDB takes {low:.0f} to {high:.0f} ms; a throttled call is tried again as boto3 does.\n"
         "Each client is a process of its own that calls without a pause; the queue has more messages than they take.\n"
         "`make scaling` runs it and writes this page; it comes out the same each time.\n"

@@ -65,6 +65,7 @@ class World:
             return [call(argument) for argument in arguments]
         waiting = getcurrent()
         outcomes: list[Any] = [None] * len(arguments)
+        failures: list[Exception] = []
         left = len(arguments)
 
         def one(place: int) -> None:
@@ -72,7 +73,7 @@ class World:
             try:
                 outcomes[place] = call(arguments[place])
             except Exception as error:  # noqa: BLE001  # it is raised where the calls were made
-                outcomes[place] = error
+                failures.append(error)
             left -= 1
             if not left:
                 self._plan(0, waiting)
@@ -80,9 +81,8 @@ class World:
         for place in range(len(arguments)):
             self.start(lambda place=place: one(place))  # type: ignore[misc]  # mypy cannot infer a default's type
         self._hub.switch()
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+        if failures:
+            raise failures[0]
         return outcomes
 
     def _plan(self, seconds: float, actor: greenlet) -> None:
