@@ -18,6 +18,10 @@ class Spread:
         """How many candidates more than needed to choose from."""
         return self._widths.get(partition, 0)
 
+    def share(self, partition: str, wanted: int) -> int:
+        """How many of those wanted to claim at once: the wider the window, the fewer, and one at the widest."""
+        return max(1, wanted * (_WIDEST - self.width(partition)) // _WIDEST)
+
     def learn(self, partition: str, *, won: int, lost: int) -> None:
         """Take in the outcome of some claims."""
         width = self._widths.get(partition, 0)

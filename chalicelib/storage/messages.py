@@ -241,7 +241,7 @@ class Messages:
                 more = len(candidates) == width
             if not candidates:
                 break
-            picks = self._pick(candidates, missing, spread)
+            picks = self._pick(candidates, self._spread.share(partition, missing), spread)
             outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at), picks))
             won = [item for item in outcomes if isinstance(item, dict)]
             claimed += won
