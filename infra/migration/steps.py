@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from infra.migration import dump
 from infra.migration import service as services
 
 _HOPELESS = 64  # messages that a target has refused one and all, after which no more are tried
+_FIXED_OF_SUBSCRIPTIONS = frozenset({"endpoint", "filter_tag", "notify_content_format"})
 _ENDPOINT_PARTS = 5  # of acs:mns:{region}:{account}:queues/{name}
 
 
@@ -68,69 +70,49 @@ def export(source: services.Service, say: Callable[[str], object]) -> dump.Dump:
 def make(wanted: dump.Dump, target: services.Service, place: Place, how: How) -> Iterator[Step]:
     """Make every queue, topic and subscription that is not there, queues first, for subscriptions name them."""
     for queue in wanted.queues:
-        yield _step(_QueueWork(target, queue), how)
+        work = _Work(
+            kind="queue",
+            name=queue.name,
+            wanted=queue.attributes,
+            find=partial(target.queue, queue.name),
+            put=partial(target.put_queue, queue),
+        )
+        yield _step(work, how)
     for topic in wanted.topics:
-        yield _step(_TopicWork(target, topic), how)
-        for subscription in topic.subscriptions:
-            yield _step(_SubscriptionWork(target, topic.name, place.adapt(subscription)), how)
+        work = _Work(
+            kind="topic",
+            name=topic.name,
+            wanted=topic.attributes,
+            find=partial(target.topic, topic.name),
+            put=partial(target.put_topic, topic),
+        )
+        yield _step(work, how)
+        for given in topic.subscriptions:
+            adapted = place.adapt(given)
+            work = _Work(
+                kind="subscription",
+                name=f"{topic.name}/{adapted.name}",
+                wanted=adapted.attributes,
+                find=partial(target.subscription, topic.name, adapted.name),
+                put=partial(target.put_subscription, topic.name, adapted),
+                fixed=_FIXED_OF_SUBSCRIPTIONS,
+            )
+            yield _step(work, how)
 
 
-@dataclass(frozen=True)
-class _QueueWork:
-    target: services.Service
-    wanted: dump.Queue
-    kind = "queue"
-    fixed = frozenset[str]()  # attributes that cannot be changed
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """One resource that should be as the dump says."""
 
-    @property
-    def name(self) -> str:
-        return self.wanted.name
-
-    def find(self) -> dump.Queue | None:
-        return self.target.queue(self.wanted.name)
-
-    def put(self, *, new: bool) -> None:
-        self.target.put_queue(self.wanted, new=new)
+    kind: str
+    name: str
+    wanted: Mapping[str, object]
+    find: Callable[[], dump.Queue | dump.Topic | dump.Subscription | None]
+    put: Callable[..., None]  # with `new`
+    fixed: frozenset[str] = frozenset()  # attributes that cannot be changed
 
 
-@dataclass(frozen=True)
-class _TopicWork:
-    target: services.Service
-    wanted: dump.Topic
-    kind = "topic"
-    fixed = frozenset[str]()
-
-    @property
-    def name(self) -> str:
-        return self.wanted.name
-
-    def find(self) -> dump.Topic | None:
-        return self.target.topic(self.wanted.name)
-
-    def put(self, *, new: bool) -> None:
-        self.target.put_topic(self.wanted, new=new)
-
-
-@dataclass(frozen=True)
-class _SubscriptionWork:
-    target: services.Service
-    topic: str
-    wanted: dump.Subscription
-    kind = "subscription"
-    fixed = frozenset({"endpoint", "filter_tag", "notify_content_format"})
-
-    @property
-    def name(self) -> str:
-        return f"{self.topic}/{self.wanted.name}"
-
-    def find(self) -> dump.Subscription | None:
-        return self.target.subscription(self.topic, self.wanted.name)
-
-    def put(self, *, new: bool) -> None:
-        self.target.put_subscription(self.topic, self.wanted, new=new)
-
-
-def _step(work: "_QueueWork | _TopicWork | _SubscriptionWork", how: How) -> Step:
+def _step(work: _Work, how: How) -> Step:
     """Do what is to be done about one resource."""
     try:
         there = work.find()
@@ -138,11 +120,9 @@ def _step(work: "_QueueWork | _TopicWork | _SubscriptionWork", how: How) -> Step
             if not how.dry_run:
                 work.put(new=True)
             return Step(kind=work.kind, name=work.name, outcome="missing" if how.dry_run else "created")
-        wanted = work.wanted.attributes
+        found: Mapping[str, object] = there.attributes
         differences = {
-            name: (there.attributes.get(name), value)
-            for name, value in wanted.items()
-            if there.attributes.get(name) != value
+            name: (found.get(name), value) for name, value in work.wanted.items() if found.get(name) != value
         }
         if not differences:
             return Step(kind=work.kind, name=work.name, outcome="same")
