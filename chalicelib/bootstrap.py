@@ -9,9 +9,10 @@ from typing import Any
 
 from chalicelib import clock as clocks
 from chalicelib import settings as configuration
-from chalicelib.api import door, operations, waiting
+from chalicelib.api import door, waiting
 from chalicelib.broker import (
     accounts,
+    acls,
     deliveries,
     identities,
     messages,
@@ -19,12 +20,15 @@ from chalicelib.broker import (
     publications,
     queues,
     subscriptions,
+    tokens,
     topics,
     upkeep,
 )
+from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
 from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
 from chalicelib.push import queue as queue_channel
+from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
 from chalicelib.storage import batches, client, errors, resources
 from chalicelib.storage import deliveries as delivery_table
@@ -34,6 +38,7 @@ from chalicelib.storage import publications as publication_table
 from chalicelib.storage import queues as queue_table
 from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
+from chalicelib.storage import tokens as token_table
 from chalicelib.storage import topics as topic_table
 from chalicelib.wire import notifications
 
@@ -50,7 +55,7 @@ class Application:
     settings: configuration.Settings
     clock: ports.Clock
     door: door.Door
-    verbs: operations.Verbs
+    verbs: Verbs
     release: upkeep.Release
     count: upkeep.Count
     purge: upkeep.Purge
@@ -62,7 +67,7 @@ class Application:
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
     read_topic_deletions: Callable[[_Records], Iterable[tuple[str, tuple[account.Namespace, topic.Topic]]]]
-    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication]]]
+    read_publications: Callable[[_Records], Iterable[tuple[str, publication.Publication | ports.PublicationKey]]]
     read_publication_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deliveries: Callable[[_Records], Iterable[delivery.Delivery]]
     close: Callable[[], None]  # end what runs in threads
@@ -112,6 +117,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
     publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
+    account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
@@ -125,7 +131,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
     )
-    verbs = operations.Verbs(
+    verbs = Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
             queues=queue_verbs, store=message_store, clock=clock, ids=ids, longest_wait=settings.longest_wait
@@ -133,10 +139,12 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topics=topic_verbs,
         subscriptions=subscription_verbs,
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
-        accounts=accounts.Accounts(store=account_table.Accounts(gate=gate, prefix=prefix), ids=ids),
+        accounts=accounts.Accounts(store=account_store, ids=ids),
+        acls=acls.Acls(store=account_store, clock=clock),
         identities=identities.Identities(
             store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
         ),
+        tokens=tokens.Tokens(store=token_table.Tokens(gate=gate, prefix=prefix), clock=wall or clock),
     )
     machine = clocks.SystemClock()
     pushes = pushes or lanes.Lanes(clock=machine)
@@ -150,12 +158,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         machine=machine,
         ids=ids,
     )
+    dead_letters = deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store)
     deliver = deliveries.Deliver(
         subscriptions=subscription_verbs,
         publications=publication_store,
         deliveries=delivery_store,
         channels=channels,
-        dead_letters=deliveries.DeadLetters(find_queue=queue_verbs.find, messages=message_store),
+        dead_letters=dead_letters,
         lanes=pushes,
         clock=clock,
         ids=ids,
@@ -167,6 +176,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         subscription_verbs.forget()
         resource_store.forget()
         verbs.identities.forget()
+        verbs.acls.forget()
 
     def close() -> None:
         for part in (pushes, channels[endpoint.Kind.HTTP]):
@@ -177,6 +187,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         clock=clock,
         door=door.Door(
             verbs=verbs,
+            rpc=dispatcher.Dispatcher(
+                verbs=verbs,
+                clock=wall or clock,
+                ids=ids,
+                region=settings.region,
+                explain_signatures=settings.explain_signatures,
+            ),
             clock=wall or clock,
             ids=ids,
             waiter=waiter or waiting.SleepingWaiter(clock),
@@ -184,7 +201,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             explain_signatures=settings.explain_signatures,
         ),
         verbs=verbs,
-        release=upkeep.Release(queues=queue_store, messages=message_store, clock=clock),
+        release=upkeep.Release(store=queue_store, queues=queue_verbs, messages=message_store, clock=clock),
         count=upkeep.Count(tallies=tally_store),
         purge=upkeep.Purge(
             messages=message_store,
@@ -194,7 +211,13 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             seconds=purge_seconds,
         ),
         fan_out=publications.FanOut(
-            subscriptions=subscription_verbs, deliveries=delivery_store, channels=channels, fan=fan, clock=clock
+            store=publication_store,
+            subscriptions=subscription_verbs,
+            deliveries=delivery_store,
+            channels=channels,
+            dead_letters=dead_letters,
+            fan=fan,
+            clock=clock,
         ),
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),

@@ -20,6 +20,7 @@ from chalicelib.storage import (
     resources,
     subscriptions,
     tallies,
+    tokens,
     topics,
 )
 from infra.bench.costs import meter
@@ -63,6 +64,7 @@ class Stores:
     tallies: tallies.Tallies
     identities: identities.Identities
     accounts: accounts.Accounts
+    tokens: tokens.Tokens
     recorder: meter.Meter
     engine: engines.LocalEngine
     prefix: str
@@ -120,6 +122,7 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
+        tokens=tokens.Tokens(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,
         prefix=prefix,

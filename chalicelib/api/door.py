@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from chalicelib import telemetry
 from chalicelib.api import operations, table, waiting
 from chalicelib.broker import ports
+from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, errors, limits
+from chalicelib.rpc import dispatcher
 from chalicelib.wire import endpoint, http, signatures
 from chalicelib.wire import errors as wire_errors
 
@@ -37,7 +39,8 @@ class Door:
     def __init__(
         self,
         *,
-        verbs: operations.Verbs,
+        verbs: Verbs,
+        rpc: dispatcher.Dispatcher,
         clock: ports.Clock,
         ids: ports.Ids,
         waiter: waiting.Waiter,
@@ -45,6 +48,7 @@ class Door:
         explain_signatures: bool,
     ) -> None:
         self._verbs = verbs
+        self._rpc = rpc
         self._clock = clock
         self._ids = ids
         self._waiter = waiter
@@ -54,6 +58,8 @@ class Door:
 
     def admit(self, request: http.Request) -> "http.Response | Callable[[], operations.Step]":
         """Let a request in, or answer it at once; what is returned to run it never raises, and neither does this."""
+        if self._rpc.takes(request):
+            return self._rpc.admit(request)
         exchange = self._exchange(request)
         try:
             if request.path == _HEALTH and request.method in ("GET", "HEAD"):
@@ -88,6 +94,8 @@ class Door:
 
     def refuse(self, request: http.Request, error: errors.MnsError) -> http.Response:
         """The response for a request that the door's owner does not let in."""
+        if self._rpc.takes(request):
+            return self._rpc.refuse(request, error)
         return self._failed(self._exchange(request), error)
 
     def _exchange(self, request: http.Request) -> _Exchange:
@@ -145,7 +153,9 @@ class Door:
                 else ""
             )
         signatures.check_digest(request)
-        return _namespace(key.account_id, region or self._region)
+        namespace = _namespace(key.account_id, region or self._region)
+        self._verbs.acls.check(namespace, request.address)
+        return namespace
 
 
 @functools.lru_cache(maxsize=_NAMESPACES_KEPT)

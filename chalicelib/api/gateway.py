@@ -33,6 +33,7 @@ def read_event(event: Mapping[str, Any]) -> http.Request:
         headers=headers,
         body=body,
         scheme=headers.get("x-forwarded-proto", "http"),
+        address=(context.get("identity") or {}).get("sourceIp") or "",
         targets=_targets([path, context.get("path") or path], pairs),
         digests=() if "content-md5" in headers else ("", *signatures.digests(body)),
     )

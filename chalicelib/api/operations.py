@@ -11,25 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib import parse
 
-from chalicelib.broker import accounts, identities, messages, publications, queues, subscriptions, topics
+from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, errors
 from chalicelib.wire import http
 
 _PATHS_KEPT = 1024  # whose rows are remembered: clients ask the same queues again and again
 _LONGEST_KEPT = 512  # characters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verbs:
-    """All use cases."""
-
-    queues: queues.Queues
-    messages: messages.Messages
-    topics: topics.Topics
-    subscriptions: subscriptions.Subscriptions
-    publications: publications.Publications
-    accounts: accounts.Accounts
-    identities: identities.Identities
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def fan_out(event: DynamoDBEvent) -> dict[str, Any]:
     application = bootstrap.application()
     records = event.to_dict()["Records"]
     application.count.run(list(application.read_publication_changes(records)))
-    new = list(application.read_publications(records))
+    new = application.fan_out.load(application.read_publications(records))
     undone = application.fan_out.run([item for _, item in new])
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence, item in new if item.message_id in undone]}
 

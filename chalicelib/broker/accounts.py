@@ -1,7 +1,7 @@
 """What can be done with an account's own attributes."""
 
 from chalicelib.broker import ports
-from chalicelib.model import account
+from chalicelib.model import account, errors
 
 
 class Accounts:
@@ -16,7 +16,17 @@ class Accounts:
         return self._store.attributes(namespace)
 
     def set_attributes(self, namespace: account.Namespace, change: account.AccountChange) -> None:
-        """Change the attributes named."""
+        """Change the attributes named.
+
+        Raises:
+            errors.InvalidArgument: logs should be kept, but nobody has said where; nothing is changed then.
+        """
+        if (
+            change.log_enabled
+            and not change.log_project
+            and (change.log_project == "" or not self._store.attributes(namespace).log_project)
+        ):
+            raise errors.InvalidArgument("Logs need a ProjectName to go to.")
         self._store.change(namespace, change)
 
     def open_service(self, namespace: account.Namespace) -> str:

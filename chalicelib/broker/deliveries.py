@@ -9,7 +9,18 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chalicelib.broker import ports, subscriptions
-from chalicelib.model import account, delivery, endpoint, errors, limits, message, publication, queue, subscription
+from chalicelib.model import (
+    account,
+    dead_letter,
+    delivery,
+    endpoint,
+    errors,
+    limits,
+    message,
+    publication,
+    queue,
+    subscription,
+)
 
 
 class Deliver:
@@ -211,13 +222,20 @@ class DeadLetters:
             into = self._find_queue(to.namespace, name)
         except errors.QueueNotExist:
             return False
+        if into.is_fifo and what.draft.group_id is None:
+            return False  # it has no place there
         message_id, stamp = notification.derived("dead letter")
         draft = message.Draft(
             body=what.draft.body,
             delay_seconds=0,
             group_id=what.draft.group_id,
             user_properties=what.draft.user_properties,
-            system_properties=_dead_letter_properties(notification),
+            system_properties=dead_letter.properties(
+                what.draft.system_properties,
+                kind="Topic",
+                arn=to.arn,
+                message_id=what.message_id,
+            ),
         )
         # The retention goes on: from when the message was published, as if it had been in the queue all the time.
         self._messages.put_once(
@@ -260,17 +278,3 @@ class Log:
                 for item in self._subscriptions.all(namespace, of.topic_id):
                     if subscription_name in (None, item.name):
                         yield item
-
-
-def _dead_letter_properties(notification: publication.Notification) -> tuple[message.Property, ...]:
-    """What a dead letter came with, and where it comes from."""
-    what = notification.publication
-    added = {
-        "DLQMessageType": "Topic",
-        "DLQSourceArn": notification.subscription.arn,
-        "DLQOriginMessageId": what.message_id,
-    }
-    kept = tuple(item for item in what.draft.system_properties if item.name not in added)
-    return kept + tuple(
-        message.Property(name=name, value=value, type=message.PropertyType.STRING) for name, value in added.items()
-    )

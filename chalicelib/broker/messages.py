@@ -31,12 +31,12 @@ class Messages:
         now = self._clock.now()
         first = self._ids.pick(to.shards)
         new = self._accept(draft, to, first, now)
-        for tried in range(1, to.shards + 1):
+        for tried in range(1, to.homes + 1):
             try:
                 self._store.put(to, new)
                 break
             except errors.TooManyRequests:
-                if tried == to.shards:
+                if tried == to.homes:
                     raise
                 new = new.evolve(shard=(first + tried) % to.shards)
         return _sent(new, to, now)
@@ -102,7 +102,8 @@ class Messages:
         of = self._queues.find(namespace, name)
         now = self._clock.now()
         visible_at = now + of.attributes.visibility_timeout * 1000
-        claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at)
+        dead = self._queues.dead_letters(namespace, of)
+        claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
         received = tuple(
             message.Received(message=item, receipt_handle=item.receipt(of).encode()) for item in claim.messages
         )
@@ -115,7 +116,9 @@ class Messages:
             errors.QueueNotExist: there is no such queue.
             errors.MessageNotExist: there is no Active message.
         """
-        found = self._store.peek(self._queues.find(namespace, name), limit=limit, now=self._clock.now())
+        of = self._queues.find(namespace, name)
+        dead = self._queues.dead_letters(namespace, of)
+        found = self._store.peek(of, limit=limit, now=self._clock.now(), dead=dead)
         if not found:
             raise errors.MessageNotExist
         return found
@@ -167,7 +170,12 @@ class Messages:
         if not self._store.postpone(old, now=now, visible_at=visible_at, stamp=stamp):
             raise errors.MessageNotExist
         new = receipt.Receipt(
-            queue_id=old.queue_id, shard=old.shard, priority=old.priority, message_id=old.message_id, stamp=stamp
+            queue_id=old.queue_id,
+            shard=old.shard,
+            priority=old.priority,
+            message_id=old.message_id,
+            stamp=stamp,
+            group=old.group,
         )
         return message.Postponed(receipt_handle=new.encode(), next_visible_at=visible_at)
 
@@ -193,14 +201,16 @@ class Messages:
     def _put_all(self, to: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """Store messages, trying the other shards for those that one does not take; the ids of what none took."""
         rest = list(new)
-        for _ in range(to.shards):
+        for _ in range(to.homes):
             try:
                 failed = self._store.put_all(to, rest)
             except errors.TooManyRequests:
                 failed = frozenset(item.message_id for item in rest)
-            rest = [item.evolve(shard=(item.shard + 1) % to.shards) for item in rest if item.message_id in failed]
+            rest = [item for item in rest if item.message_id in failed]
             if not rest:
                 break
+            if to.homes > 1:
+                rest = [item.evolve(shard=(item.shard + 1) % to.shards) for item in rest]
         return frozenset(item.message_id for item in rest)
 
     def _delete_all(self, of: queue.Queue, handles: Sequence[str]) -> list[errors.MnsError | None]:

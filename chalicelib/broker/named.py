@@ -6,16 +6,7 @@ from typing import Generic, Protocol, TypeVar
 from chalicelib.broker import cache, ports
 from chalicelib.model import account, errors
 
-
-class Resource(Protocol):
-    """A queue or a topic."""
-
-    @property
-    def attributes(self) -> object:
-        """Those that can be written."""
-
-
-R = TypeVar("R", bound=Resource)
+R = TypeVar("R")  # a queue or a topic
 C_contra = TypeVar("C_contra", contravariant=True)  # a change of attributes
 
 
@@ -88,18 +79,18 @@ class Named(Generic[R, C_contra]):
         self,
         namespace: account.Namespace,
         name: str,
-        attributes: object,
         *,
+        answers: Callable[[R], bool],
         most: int,
         full: Callable[[], errors.MnsError],
         make: Callable[[int], R],
     ) -> tuple[R, bool]:
-        """The one of that name with those attributes, and whether it is new.
+        """The one of that name, and whether it is new.
 
         Args:
             namespace: where.
             name: a valid one.
-            attributes: what one that is there must have, or it is `taken`.
+            answers: whether one that is there is what is asked for, or the name is `taken`.
             most: how many the namespace may have.
             full: what is raised if it has them.
             make: makes it, of the moment (ms).
@@ -113,7 +104,7 @@ class Named(Generic[R, C_contra]):
             if existing is None:
                 self._known.keep((namespace, name), new)
                 return new, True
-        if existing.attributes != attributes:
+        if not answers(existing):
             raise self._taken
         return existing, False
 

@@ -10,6 +10,8 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from chalicelib.model import (
     account,
+    acl,
+    dead_letter,
     delivery,
     errors,
     message,
@@ -75,12 +77,11 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One message's change of state, as the stream of the messages table tells it."""
+    """What one record of a table's stream changes in the number of messages by state."""
 
     partition: str
     sequence: str  # decimal digits, rising within a partition
-    before: message.State | None  # None: the message is new
-    after: message.State | None  # None: the message is gone
+    delta: queue.Counts
 
 
 PublicationKey: TypeAlias = tuple[str, int, str]  # topic id, shard, message id
@@ -141,7 +142,7 @@ class Queues(Protocol):
     def count(self, namespace: account.Namespace) -> int:
         """How many queues the namespace has."""
 
-    def everywhere(self) -> Iterator[queue.Queue]:
+    def everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
         """All queues of all namespaces."""
 
 
@@ -153,6 +154,12 @@ class Messages(Protocol):
     it from Active to waiting and gives it a new stamp; `postpone` changes the time it waits for and the stamp;
     `delete` ends it, and so does the end of its retention. Every step is one conditional write: of two that race, one
     wins, and the loser changes nothing.
+
+    In a FIFO queue the messages of a group are in the order in which they were put, and whoever claims takes the first
+    ones; none of the group is claimed while one of them waits (`model.group`).
+
+    With `dead`, a message that has been received as often as it may be goes to the dead-letter queue instead, in one
+    step, as soon as any of these verbs finds it Active or due. If the queue does not take it, it stays, unreceived.
     """
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
@@ -164,10 +171,14 @@ class Messages(Protocol):
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """Store messages and return the ids of those that could not be stored."""
 
-    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> Claim:
+    def claim(
+        self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
+    ) -> Claim:
         """Take up to `limit` messages, best first, and hide them until `visible_at`; what is due is released first."""
 
-    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+    def peek(
+        self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
+    ) -> tuple[message.Message, ...]:
         """Up to `limit` Active messages, best first, as they are."""
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
@@ -176,8 +187,10 @@ class Messages(Protocol):
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
         """Delete messages; at each receipt None or what went wrong, MessageNotExist if it is no longer valid."""
 
-    def release(self, partition: str, *, now: int, limit: int) -> Released:
-        """Make up to `limit` messages Active whose time has come."""
+    def release(
+        self, of: queue.Queue, partition: str, *, now: int, limit: int, dead: dead_letter.Route | None = None
+    ) -> Released:
+        """Make up to `limit` messages of a partition Active whose time has come."""
 
     def purge(self, partition: str) -> bool:
         """Delete some messages of a partition, whatever their state; False: there were none."""
@@ -298,6 +311,37 @@ class Identities(Protocol):
 
     def put_certificate(self, new: certificates.Certificate) -> None:
         """Store the certificate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What has a token."""
+
+    digest: str  # of what it was taken for
+    outcome: str | None  # None: there is none yet
+
+
+class Tokens(Protocol):
+    """Names that are taken for a while."""
+
+    def take(self, token: str, digest: str, *, now: int, until: int) -> Taken | None:
+        """Take a token until a moment; None: it is taken now, else by whom it has been taken."""
+
+    def settle(self, token: str, digest: str, outcome: str, *, until: int) -> None:
+        """Keep the outcome of what a token was taken for, until a moment."""
+
+    def give_back(self, token: str) -> None:
+        """Let a token be taken again."""
+
+
+class Acls(Protocol):
+    """Who is let in at an account's endpoint of a region."""
+
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        """The rules as they are now."""
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        """Put rules in the place of those that are there; False: others are there, and nothing is changed."""
 
 
 class Accounts(Protocol):

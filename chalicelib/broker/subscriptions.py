@@ -1,9 +1,9 @@
 """What can be done with subscriptions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chalicelib.broker import cache, ports, topics
-from chalicelib.model import account, endpoint, errors, limits, queue, subscription, topic
+from chalicelib.model import account, endpoint, errors, limits, queue, resource, subscription, topic
 
 
 class Subscriptions:
@@ -73,7 +73,7 @@ class Subscriptions:
             existing = self._store.create(new)
             if existing is None:
                 return new, True
-        if existing.attributes != attributes:
+        if not existing.attributes.answers(attributes):
             raise errors.SubscriptionAlreadyExist
         return existing, False
 
@@ -131,6 +131,21 @@ class Subscriptions:
         to = self._topics.get(namespace, topic_name)
         return self._store.list(namespace, to.topic_id, prefix=prefix, after=after, limit=limit)
 
+    def search(
+        self,
+        namespace: account.Namespace,
+        topic_name: str,
+        wanted: subscription.Filter,
+        window: resource.Window,
+    ) -> tuple[Sequence[subscription.Subscription], int]:
+        """One page of a topic's subscriptions that are wanted, ascending by name, and how many there are of them.
+
+        Raises:
+            errors.TopicNotExist: there is no such topic.
+        """
+        found = list(filter(wanted.takes, self.all(namespace, self._topics.get(namespace, topic_name).topic_id)))
+        return window.of(found), len(found)
+
     def all(self, namespace: account.Namespace, topic_id: str) -> tuple[subscription.Subscription, ...]:
         """All subscriptions of a topic, as they are now."""
         return self._store.all(namespace, topic_id)
@@ -141,6 +156,8 @@ class Subscriptions:
 
     def _check_endpoint(self, target: endpoint.Endpoint, namespace: account.Namespace, to: topic.Topic) -> None:
         if not isinstance(target, endpoint.Queue):
+            if to.is_fifo:
+                raise errors.EndpointInvalid(f"The topic {to.name} is a FIFO topic: the endpoint should be a queue.")
             return
         if not target.is_in(namespace):
             raise errors.EndpointInvalid("The queue of the endpoint should be of the topic's account and region.")
@@ -148,6 +165,8 @@ class Subscriptions:
             found = self._find_queue(namespace, target.name)
         except errors.QueueNotExist:
             return  # it may be created yet; until then deliveries to it fail
+        if found.is_fifo and not to.is_fifo:
+            raise errors.EndpointInvalid(f"The queue {target.name} is a FIFO queue: the topic should be a FIFO topic.")
         if found.attributes.maximum_message_size < to.attributes.maximum_message_size:
             raise errors.EndpointInvalid(
                 f"The queue {target.name} takes messages of {found.attributes.maximum_message_size} bytes,"

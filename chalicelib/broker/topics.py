@@ -1,10 +1,10 @@
 """What can be done with topics as such."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
-from chalicelib.model import account, errors, limits, queue, topic
+from chalicelib.model import account, errors, limits, queue, resource, topic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +13,15 @@ class Listing:
 
     page: topic.Page
     counts: Mapping[str, int]  # messages held, by topic id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One page of the topics that a search found."""
+
+    topics: Sequence[topic.Topic]  # ascending by name
+    counts: Mapping[str, int]  # by topic id
+    total: int  # of all pages
 
 
 class Topics(named.Named[topic.Topic, topic.TopicChange]):
@@ -51,20 +60,31 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         self._shards = shards
         self._settle = settle
 
-    def create(self, namespace: account.Namespace, name: str, change: topic.TopicChange) -> tuple[topic.Topic, bool]:
+    def create(
+        self,
+        namespace: account.Namespace,
+        name: str,
+        change: topic.TopicChange,
+        *,
+        kind: resource.Type | None = None,
+        tags: Sequence[resource.Tag] = (),
+    ) -> tuple[topic.Topic, bool]:
         """Create a topic with the attributes named and the defaults for the others; say whether it is new.
 
+        One that is there keeps its type and tags; only a type that is named is compared.
+
         Raises:
-            errors.TopicAlreadyExist: there is one whose effective attributes differ.
+            errors.TopicAlreadyExist: there is one that differs from what is named, see `TopicAttributes.answers`.
             errors.TopicNumExceededLimit: the namespace has as many topics as it may have.
             errors.InvalidArgument, errors.TopicNameInvalid, errors.TopicNameLengthError: no topic may be like this.
         """
         attributes = topic.TopicAttributes().evolve(change)
         topic.check_name(name)
+        labels = resource.check_tags(tags)
         return self._create(
             namespace,
             name,
-            attributes,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
             most=limits.TOPICS_PER_ACCOUNT,
             full=lambda: errors.TopicNumExceededLimit(
                 f"The account has {limits.TOPICS_PER_ACCOUNT} topics in {namespace.region}, the most it may have."
@@ -76,6 +96,8 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
                 attributes=attributes,
                 created_at=now,
                 modified_at=now,
+                type=kind or resource.Type.NORMAL,
+                tags=labels,
             ),
         )
 
@@ -104,6 +126,19 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         """One page of the topics, ascending by name."""
         page = self._store.list(namespace, prefix=prefix, after=after, limit=limit)
         return Listing(page=page, counts=self._counts(page.topics) if with_counts else {})
+
+    def search(self, namespace: account.Namespace, wanted: resource.Filter, window: resource.Window) -> Found:
+        """One page of the topics that are wanted, ascending by name, with their counts."""
+        found = [item for item in self._all(namespace) if wanted.takes(item.name, item.type, item.tags)]
+        page = window.of(found)
+        return Found(topics=page, counts=self._counts(page), total=len(found))
+
+    def _all(self, namespace: account.Namespace) -> Iterator[topic.Topic]:
+        page = self._store.list(namespace, prefix="", after=None, limit=limits.TOPICS_PER_ACCOUNT)
+        yield from page.topics
+        while page.marker is not None:
+            page = self._store.list(namespace, prefix="", after=page.marker, limit=limits.TOPICS_PER_ACCOUNT)
+            yield from page.topics
 
     def _counts(self, topics: Sequence[topic.Topic]) -> dict[str, int]:
         self._settle()

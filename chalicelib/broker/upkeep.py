@@ -4,30 +4,27 @@ Each of these may run twice or late without harm: receives release what is due b
 they came, and a purge only takes what is still there.
 """
 
+import contextlib
 import heapq
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 
-from chalicelib.broker import ports
-from chalicelib.model import account, limits, message, queue, topic
-
-_ONE = {
-    message.State.ACTIVE: queue.Counts(active=1),
-    message.State.INACTIVE: queue.Counts(inactive=1),
-    message.State.DELAYED: queue.Counts(delayed=1),
-    None: queue.Counts(),
-}
-_DELTAS = {(before, after): _ONE[after] - _ONE[before] for before, after in itertools.product(_ONE, repeat=2)}
+from chalicelib.broker import ports, queues
+from chalicelib.model import account, errors, limits, queue, topic
 
 
 class Release:
-    """Make messages Active whose delay or visibility time-out is over."""
+    """Make messages Active whose delay or visibility time-out is over, or bring them to the dead-letter queue."""
 
-    def __init__(self, *, queues: ports.Queues, messages: ports.Messages, clock: ports.Clock) -> None:
+    def __init__(
+        self, *, store: ports.Queues, queues: queues.Queues, messages: ports.Messages, clock: ports.Clock
+    ) -> None:
+        self._store = store
         self._queues = queues
         self._messages = messages
         self._clock = clock
+        self._names: dict[str, tuple[account.Namespace, str]] = {}  # of queues, by id
 
     def run(self, *, partitions: Iterable[str] | None = None, seconds: float = 0) -> list[tuple[int, str]]:
         """Release what is due now and, if it comes due within `seconds`, later.
@@ -41,7 +38,8 @@ class Release:
         """
         started = self._clock.now()
         end = started + int(seconds * 1000)
-        due = [(started, partition) for partition in (self._everywhere() if partitions is None else partitions)]
+        homes = self._homes(None if partitions is None else list(partitions))
+        due = [(started, partition) for partition in homes]
         heapq.heapify(due)
         while due and due[0][0] <= end:
             moment, partition = heapq.heappop(due)
@@ -49,14 +47,40 @@ class Release:
             if moment > now:
                 self._clock.sleep((moment - now) / 1000)
                 now = self._clock.now()
-            released = self._messages.release(partition, now=now, limit=limits.RELEASE_PAGE)
+            namespace, of = homes[partition]
+            released = self._messages.release(
+                of, partition, now=now, limit=limits.RELEASE_PAGE, dead=self._queues.dead_letters(namespace, of)
+            )
             if released.next_due is not None:
                 earliest = now if released.next_due <= now else now + limits.RELEASE_GRAIN_SECONDS * 1000
                 heapq.heappush(due, (max(released.next_due, earliest if seconds else released.next_due), partition))
         return sorted(due)
 
-    def _everywhere(self) -> Iterable[str]:
-        return itertools.chain.from_iterable(item.partitions for item in self._queues.everywhere())
+    def _homes(self, partitions: Sequence[str] | None) -> dict[str, tuple[account.Namespace, queue.Queue]]:
+        """The queues of partitions, or of all there are; without those of queues that are no more."""
+        if partitions is None:
+            return {partition: (namespace, of) for namespace, of in self._everywhere() for partition in of.partitions}
+        ids = {partition: partition.partition("#")[0] for partition in partitions}
+        if not self._names.keys() >= set(ids.values()):
+            for _ in self._everywhere():
+                pass
+        found = {}
+        for partition, queue_id in ids.items():
+            namespace, name = self._names.get(queue_id, (None, ""))
+            if namespace is None:
+                continue
+            with contextlib.suppress(errors.QueueNotExist):
+                of = self._queues.find(namespace, name)
+                if of.queue_id == queue_id:
+                    found[partition] = namespace, of
+        return found
+
+    def _everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
+        names = {}
+        for namespace, of in self._store.everywhere():
+            names[of.queue_id] = namespace, of.name
+            yield namespace, of
+        self._names = names
 
 
 class Count:
@@ -71,9 +95,7 @@ class Count:
             sorted(changes, key=attrgetter("partition")), attrgetter("partition")
         ):
             ordered = sorted(group, key=lambda change: int(change.sequence))
-            self._tallies.apply(
-                partition, [(change.sequence, _DELTAS[change.before, change.after]) for change in ordered]
-            )
+            self._tallies.apply(partition, [(change.sequence, change.delta) for change in ordered])
 
 
 class Purge:

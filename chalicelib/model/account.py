@@ -33,23 +33,37 @@ class AccessKey:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountAttributes:
-    """What GetAccountAttributes answers."""
+    """What GetAccountAttributes answers, in both APIs."""
 
-    logging_bucket: str = ""  # where operation logs go; empty: nowhere
+    log_enabled: bool = False  # whether operation logs are kept
+    log_project: str = ""  # where they go
+    log_store: str = ""  # and in which part of it
     trace_enabled: int = 0  # 1: message traces are kept
+
+    @property
+    def logging_bucket(self) -> str:
+        """Where operation logs go, as the XML API has it; empty: nowhere."""
+        return self.log_project if self.log_enabled else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountChange:
     """The attributes that a SetAccountAttributes names; None: leave as it is."""
 
-    logging_bucket: str | None = None
+    log_enabled: bool | None = None
+    log_project: str | None = None
+    log_store: str | None = None
     trace_enabled: int | None = None
 
     def __post_init__(self) -> None:
         if self.trace_enabled not in (None, 0, 1):
             raise errors.InvalidArgument("The value of TraceEnabled should between 0 and 1.")
-        if self.logging_bucket is not None and len(self.logging_bucket) > limits.LOGGING_BUCKET_LENGTH:
-            raise errors.InvalidArgument(
-                f"The length of LoggingBucket should between 0 and {limits.LOGGING_BUCKET_LENGTH}."
-            )
+        for name, value in (("LoggingBucket", self.log_project), ("LogStoreName", self.log_store)):
+            if value is not None and len(value) > limits.LOGGING_BUCKET_LENGTH:
+                raise errors.InvalidArgument(
+                    f"The length of {name} should between 0 and {limits.LOGGING_BUCKET_LENGTH}."
+                )
+
+    def named(self) -> dict[str, int | str]:
+        """The attributes named, by field."""
+        return {name: value for name, value in vars(self).items() if value is not None}

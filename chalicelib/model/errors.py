@@ -1,11 +1,11 @@
 """What can go wrong, as the client sees it: one class per MNS error code, its docstring the default message.
 
     MnsError
-    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints
+    ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints, tokens
     ├── Forbidden (403)       account, key, signature
     ├── NotExist (404)        queue, topic, subscription, message
     ├── TimeExpired (408)
-    ├── AlreadyExist (409)    queue, topic, subscription
+    ├── AlreadyExist (409)    queue, topic, subscription; a call under way
     ├── TooManyRequests (429)
     └── InternalError (500)
 
@@ -133,6 +133,10 @@ class SubscriptionNumExceededLimit(BadRequest):
     """The topic has as many subscriptions as it may have."""
 
 
+class IdempotentParameterMismatch(BadRequest):
+    """The ClientToken has been used with other parameters."""
+
+
 class EndpointInvalid(BadRequest):
     """The endpoint is of no kind that messages can be pushed to."""
 
@@ -199,6 +203,10 @@ class TopicAlreadyExist(AlreadyExist):
 
 class SubscriptionAlreadyExist(AlreadyExist):
     """The subscription you want to create is already exist."""
+
+
+class IdempotentProcessing(AlreadyExist):
+    """The call with this ClientToken is being processed; try again to learn its outcome."""
 
 
 class TooManyRequests(MnsError):

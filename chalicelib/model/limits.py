@@ -24,6 +24,10 @@ class Range:
             return value
         raise errors.InvalidArgument(f"The value of {self.name} should between {self.low} and {self.high}.")
 
+    def clamp(self, value: int | None) -> int:
+        """The nearest value of the range; the default for None."""
+        return self.default if value is None else min(max(value, self.low), self.high)
+
 
 # Queues (D CreateQueue, OA CreateQueue); seconds and bytes.
 DELAY_SECONDS = Range(name="DelaySeconds", low=0, high=604_800, default=0)
@@ -34,6 +38,14 @@ POLLING_WAIT_SECONDS = Range(name="PollingWaitSeconds", low=0, high=30, default=
 QUEUE_NAME_LENGTH = 120  # D "Limits"; older pages said 256
 QUEUES_PER_ACCOUNT = 1_000  # D "Limits", per account and region
 QUEUE_SHARDS = Range(name="shards", low=1, high=64, default=1)  # R: more shards, more throughput, looser order
+
+# What the control-plane API adds to queues, topics and subscriptions (OA names the fields, mostly without ranges).
+MAX_RECEIVE_COUNT = Range(name="MaxReceiveCount", low=1, high=1_000, default=16)  # R
+MAX_RECEIVES_PER_SECOND = Range(name="MaxReceivesPerSecond", low=1, high=20_000, default=20_000)  # R: an account's rate
+KMS_KEY_ID_LENGTH = 256  # R
+RESOURCE_TAGS = 20  # D "Tags", of all products: per resource
+RESOURCE_TAG_KEY_LENGTH = 128  # D "Tags"
+RESOURCE_TAG_VALUE_LENGTH = 128  # D "Tags"
 
 # Messages (D SendMessage, BatchSendMessage, "Message properties").
 PRIORITY = Range(name="Priority", low=1, high=16, default=8)  # 1 is received first
@@ -57,6 +69,7 @@ SUBSCRIPTION_NAME_LENGTH = 255
 SUBSCRIPTIONS_PER_TOPIC = 100
 TAG_LENGTH = 16  # of FilterTag and MessageTag
 ENDPOINT_LENGTH = 2_048  # R
+SUBSCRIPTION_LINE_LENGTH = 256  # R: of a mail's subject, a short message's signature or template
 ENDPOINT_DEFAULT_PATH = "/notifications"
 
 # Pushes (D "NotifyStrategy", "HttpEndpoint").
@@ -85,10 +98,14 @@ DUE_PAGES = 32  # R: read at most, of each shard, to get past those that are in 
 MESSAGE_ATTRIBUTES_BYTES = 65_536  # all of it together
 RECEIVERS = 100  # phones or devices that one message names
 
-LOGGING_BUCKET_LENGTH = 256  # R: undocumented
+LOGGING_BUCKET_LENGTH = 256  # R: undocumented; of LoggingBucket, ProjectName and LogStoreName
+ACL_ENTRIES = 100  # R: blocks of addresses that may reach an endpoint
+ROLE_ARN_LENGTH = 256  # R
 
 # Lists (D ListQueue).
 RETURN_NUMBER = Range(name="x-mns-ret-number", low=1, high=1_000, default=1_000)
+PAGE_NUM = Range(name="PageNum", low=1, high=100_000_000, default=1)  # OA ListQueue: what lies outside is clamped
+PAGE_SIZE = Range(name="PageSize", low=10, high=50, default=10)  # OA ListQueue; R: the default
 
 # Requests.
 API_VERSION = "2015-06-06"  # D "Common parameters"
@@ -96,6 +113,10 @@ CLOCK_SKEW_SECONDS = 15 * 60  # D "Sign requests"
 REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a character reference, and the XML around it
 XML_DEPTH = 16  # R: the deepest request has five levels
 XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
+RPC_PARAMETERS = 500  # R: of a call; the most that an action can use are about 60
+CLIENT_TOKEN_LENGTH = 64  # OA SetAccountAttributes
+CLIENT_TOKEN_SECONDS = 86_400  # R: the outcome of a call with a ClientToken is remembered this long
+CLIENT_TOKEN_LEASE_SECONDS = 60  # R: a call that has told no outcome by then may be made again
 
 # Receipts and waiting (R).
 CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key that changed elsewhere

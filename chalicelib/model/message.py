@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from chalicelib.model import errors, limits, queue, receipt
+from chalicelib.model import errors, group, limits, queue, receipt
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -113,6 +113,7 @@ class Message:
             priority=self.priority,
             message_id=self.message_id,
             stamp=self.stamp,
+            group=group.key(self.group_id) if of.is_fifo and self.group_id is not None else None,
         )
 
     def state(self, now: int) -> State:
@@ -162,6 +163,16 @@ def check_size(draft: Draft, maximum: int) -> None:
         raise errors.InvalidArgument(f"The message has {size} bytes, but the queue takes {maximum} at most.")
 
 
+def check_order(draft: Draft, to: queue.Queue) -> None:
+    """Raise InvalidArgument if `to` is a FIFO queue that cannot keep `draft` in its order (R, docs/adr/0018)."""
+    if not to.is_fifo:
+        return
+    if draft.group_id is None:
+        raise errors.InvalidArgument(f"The queue {to.name} is a FIFO queue: a message should have a MessageGroupId.")
+    if draft.delay_seconds:
+        raise errors.InvalidArgument(f"The queue {to.name} is a FIFO queue: the value of DelaySeconds should be 0.")
+
+
 def check_batch(sizes: Sequence[int]) -> None:
     """Raise InvalidArgument unless a batch of messages of these sizes (bytes) may be sent together."""
     check_batch_count(len(sizes), "Message")
@@ -183,17 +194,21 @@ def accept(draft: Draft, to: queue.Queue, *, message_id: str, shard: int, stamp:
     """The message that `draft` becomes in a queue at `now` (ms), see `place`.
 
     Raises:
-        errors.InvalidArgument: the message is larger than the queue takes.
+        errors.InvalidArgument: the message is larger than the queue takes, or of the wrong kind for a FIFO queue.
     """
     check_size(draft, to.attributes.maximum_message_size)
+    check_order(draft, to)
     return place(draft, to, message_id=message_id, shard=shard, stamp=stamp, now=now)
 
 
 def place(draft: Draft, to: queue.Queue, *, message_id: str, shard: int, stamp: str, now: int) -> Message:
     """The message that `draft` becomes in a queue at `now` (ms), whatever its size.
 
-    Delay and retention are fixed here: a later change of the queue's attributes does not touch the message.
+    Delay and retention are fixed here: a later change of the queue's attributes does not touch the message. In a FIFO
+    queue `shard` is that of the message's group.
     """
+    if to.is_fifo and draft.group_id is not None:
+        shard = group.home(draft.group_id, to.shards)
     delay = to.attributes.delay_seconds if draft.delay_seconds is None else draft.delay_seconds
     return Message(
         message_id=message_id,

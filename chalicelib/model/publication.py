@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 
-from chalicelib.model import account, errors, limits, message, subscription, topic
+from chalicelib.model import account, errors, group, limits, message, subscription, topic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,7 @@ class Publication:
     expires_at: int  # ms; what has not been delivered by then is not delivered any more
     logged: bool  # whether deliveries are logged that leave no trace otherwise
     draft: Draft
+    ordered: bool = False  # whether it comes after the ones of its group that were published before, everywhere
 
     @property
     def body_md5(self) -> str:
@@ -108,11 +109,17 @@ def accept(
     """The publication that `draft` becomes in a topic at `now` (ms).
 
     Raises:
-        errors.InvalidArgument: the message is larger than the topic takes.
+        errors.InvalidArgument: the message is larger than the topic takes, or has no group for a FIFO topic.
     """
     size, maximum = draft.message.size, to.attributes.maximum_message_size
     if size > maximum:
         raise errors.InvalidArgument(f"The message has {size} bytes, but the topic takes {maximum} at most.")
+    if to.is_fifo:
+        if draft.group_id is None:
+            raise errors.InvalidArgument(
+                f"The topic {to.name} is a FIFO topic: a message should have a MessageGroupId."
+            )
+        shard = group.home(draft.group_id, to.shards)
     return Publication(
         message_id=message_id,
         namespace=namespace,
@@ -123,6 +130,7 @@ def accept(
         expires_at=now + limits.TOPIC_RETENTION_SECONDS * 1000,
         logged=to.attributes.logging_enabled,
         draft=draft,
+        ordered=to.is_fifo,
     )
 
 

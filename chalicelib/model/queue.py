@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.model import errors, limits
+from chalicelib.model import errors, limits, resource
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -36,10 +36,13 @@ class QueueChange:
     visibility_timeout: int | None = None
     polling_wait_seconds: int | None = None
     logging_enabled: bool | None = None
+    dead_letter: resource.DeadLetter | None = None
+    rate_limit: resource.RateLimit | None = None
+    encryption: resource.Encryption | None = None
 
-    def named(self) -> dict[str, int | bool]:
+    def named(self) -> dict[str, object]:
         """The attributes named, by field."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,9 @@ class QueueAttributes:
     visibility_timeout: int = limits.VISIBILITY_TIMEOUT.default  # seconds a received message stays Inactive
     polling_wait_seconds: int = limits.POLLING_WAIT_SECONDS.default  # default wait of a receive, seconds
     logging_enabled: bool = False  # whether operations are logged to the account's log destination
+    dead_letter: resource.DeadLetter = resource.NO_DEAD_LETTER
+    rate_limit: resource.RateLimit = resource.NO_RATE_LIMIT
+    encryption: resource.Encryption = resource.NO_ENCRYPTION  # of messages sent from now on
 
     def __post_init__(self) -> None:
         limits.DELAY_SECONDS.check(self.delay_seconds)
@@ -59,10 +65,20 @@ class QueueAttributes:
         limits.MESSAGE_RETENTION_PERIOD.check(self.message_retention_period)
         limits.VISIBILITY_TIMEOUT.check(self.visibility_timeout)
         limits.POLLING_WAIT_SECONDS.check(self.polling_wait_seconds)
+        if self.dead_letter.target and not is_name(self.dead_letter.target):
+            raise errors.InvalidArgument("The value of DeadLetterTargetQueue is not the name of a queue.")
 
     def evolve(self, change: QueueChange) -> "QueueAttributes":
         """These attributes with those that `change` names."""
         return dataclasses.replace(self, **change.named())  # type: ignore[arg-type]  # the fields have the same types
+
+    def answers(self, asked: QueueChange) -> bool:
+        """Whether a creation that names `asked` is content with these.
+
+        What it does not name should have the default, but for what the XML API cannot name: that may be anything.
+        """
+        beyond = QueueAttributes(dead_letter=self.dead_letter, rate_limit=self.rate_limit, encryption=self.encryption)
+        return self == beyond.evolve(asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +91,8 @@ class Queue:
     attributes: QueueAttributes
     created_at: int  # ms
     modified_at: int  # ms, of the attributes
+    type: resource.Type = resource.Type.NORMAL
+    tags: tuple[resource.Tag, ...] = ()  # ascending by key
 
     def evolve(self, **changes: object) -> "Queue":
         """This queue with some fields replaced."""
@@ -84,6 +102,16 @@ class Queue:
     def partitions(self) -> tuple[str, ...]:
         """The partition of each shard."""
         return tuple(partition(self.queue_id, shard) for shard in range(self.shards))
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether order within a message group is kept."""
+        return self.type is resource.Type.FIFO
+
+    @property
+    def homes(self) -> int:
+        """How many shards may take one and the same message: those of a group stay together."""
+        return 1 if self.is_fifo else self.shards
 
 
 def partition(queue_id: str, shard: int) -> str:

@@ -2,6 +2,7 @@
 
 A handle is self-contained: it names the message and the one claim that it came from. The claim's stamp is replaced by
 every receive and every visibility change, and a handle counts only while the message waits for its next visible time.
+Handles of FIFO queues name the message's group, too: there is its state.
 """
 
 import base64
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from chalicelib.model import errors, limits
 
 _LAYOUT = struct.Struct(">B4sHB16s6s")  # version, queue, shard, priority, message id, stamp
+_GROUP = struct.Struct(">15s")  # the key of the message group, behind it in FIFO queues
 _VERSION = 1
-_TEXT = re.compile(r"[A-Za-z0-9_-]{40}")  # the 30 bytes in base64
+_FIFO_VERSION = 2
+_TEXT = re.compile(r"[A-Za-z0-9_-]{40}([A-Za-z0-9_-]{20})?")  # the 30 or 45 bytes in base64
 _PRIORITIES = range(limits.PRIORITY.low, limits.PRIORITY.high + 1)
 
 
@@ -27,17 +30,20 @@ class Receipt:
     priority: int
     message_id: str  # 32 upper-case hex digits
     stamp: str  # 12 hex digits, made anew by each claim
+    group: str | None = None  # 30 hex digits, the key of the message's group; None: the queue is no FIFO queue
 
     def encode(self) -> str:
         """The handle as given to clients: `[A-Za-z0-9_-]` only, because some SDKs put it into URLs unescaped."""
         packed = _LAYOUT.pack(
-            _VERSION,
+            _VERSION if self.group is None else _FIFO_VERSION,
             _tag(self.queue_id),
             self.shard,
             self.priority,
             bytes.fromhex(self.message_id),
             bytes.fromhex(self.stamp),
         )
+        if self.group is not None:
+            packed += _GROUP.pack(bytes.fromhex(self.group))
         return base64.urlsafe_b64encode(packed).decode()
 
 
@@ -45,11 +51,18 @@ def decode(handle: str, queue_id: str) -> Receipt:
     """The receipt behind `handle`; raise ReceiptHandleError if it is none of ours or of another queue."""
     if not _TEXT.fullmatch(handle):
         raise errors.ReceiptHandleError
-    version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack(base64.urlsafe_b64decode(handle))
-    if version != _VERSION or tag != _tag(queue_id) or priority not in _PRIORITIES:
+    packed = base64.urlsafe_b64decode(handle)
+    version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack_from(packed)
+    group = packed[_LAYOUT.size :]
+    if version != (_FIFO_VERSION if group else _VERSION) or tag != _tag(queue_id) or priority not in _PRIORITIES:
         raise errors.ReceiptHandleError
     return Receipt(
-        queue_id=queue_id, shard=shard, priority=priority, message_id=message_id.hex().upper(), stamp=stamp.hex()
+        queue_id=queue_id,
+        shard=shard,
+        priority=priority,
+        message_id=message_id.hex().upper(),
+        stamp=stamp.hex(),
+        group=group.hex() if group else None,
     )
 
 

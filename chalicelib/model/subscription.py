@@ -5,10 +5,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from chalicelib.model import account, errors, limits, queue, retry
+from chalicelib.model import account, errors, limits, queue, resource, retry
 from chalicelib.model import endpoint as endpoints
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_ROLE = re.compile(r"acs:ram::[0-9]{1,32}:role/[A-Za-z0-9._-]+")
 
 
 class Format(Enum):
@@ -38,21 +39,42 @@ def check_name(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mailing:
+    """How messages are mailed that do not say it themselves."""
+
+    sender: str  # the address they come from
+    subject: str
+
+    def __post_init__(self) -> None:
+        endpoints.check_address(self.sender)
+        _check_line(self.subject, "Subject")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texting:
+    """How messages are sent to phones that do not say it themselves."""
+
+    sign_name: str
+    template_code: str
+
+    def __post_init__(self) -> None:
+        _check_line(self.sign_name, "SignName")
+        _check_line(self.template_code, "TemplateCode")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubscriptionChange:
     """The attributes that a SetSubscriptionAttributes names; None: not named."""
 
     filter_tag: str | None = None  # empty: every message
     strategy: retry.Strategy | None = None
     dead_letter_queue: str | None = None  # empty: none
+    rate_limit: resource.RateLimit | None = None
+    role_arn: str | None = None
 
-    def named(self) -> dict[str, str]:
-        """The attributes named, by field, as text."""
-        given = {
-            "filter_tag": self.filter_tag,
-            "strategy": self.strategy.value if self.strategy else None,
-            "dead_letter_queue": self.dead_letter_queue,
-        }
-        return {name: value for name, value in given.items() if value is not None}
+    def named(self) -> dict[str, object]:
+        """The attributes named, by field."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +86,15 @@ class SubscriptionAttributes:
     strategy: retry.Strategy = retry.Strategy.BACKOFF_RETRY
     content_format: Format = Format.XML
     dead_letter_queue: str = ""  # a queue of the same account and region, for what could not be delivered; empty: none
+    rate_limit: resource.RateLimit = resource.NO_RATE_LIMIT
+    role_arn: str = ""  # of the role that pushes should take on; kept and shown
+    mailing: Mailing | None = None  # of a mailbox
+    texting: Texting | None = None  # of a phone
 
     def __post_init__(self) -> None:
         target = endpoints.parse(self.endpoint)
+        if self.role_arn and not (len(self.role_arn) <= limits.ROLE_ARN_LENGTH and _ROLE.fullmatch(self.role_arn)):
+            raise errors.InvalidArgument("The value of StsRoleArn should read acs:ram::{account}:role/{name}.")
         check_tag(self.filter_tag, "FilterTag")
         if self.dead_letter_queue and not queue.is_name(self.dead_letter_queue):
             raise errors.InvalidArgument("The value of DeadLetterTargetQueue is not the name of a queue.")
@@ -80,14 +108,17 @@ class SubscriptionAttributes:
 
     def evolve(self, change: SubscriptionChange) -> "SubscriptionAttributes":
         """These attributes with those that `change` names."""
-        return SubscriptionAttributes(
-            endpoint=self.endpoint,
-            filter_tag=self.filter_tag if change.filter_tag is None else change.filter_tag,
-            strategy=change.strategy or self.strategy,
-            content_format=self.content_format,
-            dead_letter_queue=(
-                self.dead_letter_queue if change.dead_letter_queue is None else change.dead_letter_queue
-            ),
+        return dataclasses.replace(self, **change.named())  # type: ignore[arg-type]  # the fields have the same types
+
+    def answers(self, asked: "SubscriptionAttributes") -> bool:
+        """Whether a Subscribe that asks for `asked` is content with these: what it leaves off may be anything."""
+        return self == dataclasses.replace(
+            asked,
+            dead_letter_queue=asked.dead_letter_queue or self.dead_letter_queue,
+            rate_limit=asked.rate_limit if asked.rate_limit.enabled else self.rate_limit,
+            role_arn=asked.role_arn or self.role_arn,
+            mailing=asked.mailing or self.mailing,
+            texting=asked.texting or self.texting,
         )
 
 
@@ -117,6 +148,30 @@ class Subscription:
         """Its resource name."""
         where = self.namespace
         return f"acs:mns:{where.region}:{where.account_id}:/topics/{self.topic_name}/subscriptions/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which subscriptions of a topic are wanted."""
+
+    name: str = ""  # a part of their names
+    kind: endpoints.Kind | None = None  # of their endpoints; None: any
+    endpoint: str = ""  # a part of its address
+
+    def takes(self, one: Subscription) -> bool:
+        """Whether a subscription is wanted."""
+        return (
+            self.name in one.name
+            and self.kind in (None, one.attributes.target.kind)
+            and self.endpoint in one.attributes.endpoint
+        )
+
+
+def _check_line(text: str, element: str) -> None:
+    if not (1 <= len(text) <= limits.SUBSCRIPTION_LINE_LENGTH and text.isprintable()):
+        raise errors.InvalidArgument(
+            f"The value of {element} should have 1 to {limits.SUBSCRIPTION_LINE_LENGTH} printable characters."
+        )
 
 
 def check_tag(tag: str, element: str) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 
-from chalicelib.model import errors, limits
+from chalicelib.model import errors, limits, resource
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -31,10 +31,11 @@ class TopicChange:
 
     maximum_message_size: int | None = None
     logging_enabled: bool | None = None
+    encryption: resource.Encryption | None = None
 
-    def named(self) -> dict[str, int | bool]:
+    def named(self) -> dict[str, object]:
         """The attributes named, by field."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class TopicAttributes:
 
     maximum_message_size: int = limits.MAXIMUM_MESSAGE_SIZE.default  # bytes
     logging_enabled: bool = False  # whether operations are logged to the account's log destination
+    encryption: resource.Encryption = resource.NO_ENCRYPTION  # of messages published from now on
 
     def __post_init__(self) -> None:
         limits.MAXIMUM_MESSAGE_SIZE.check(self.maximum_message_size)
@@ -50,6 +52,10 @@ class TopicAttributes:
     def evolve(self, change: TopicChange) -> "TopicAttributes":
         """These attributes with those that `change` names."""
         return dataclasses.replace(self, **change.named())  # type: ignore[arg-type]  # the fields have the same types
+
+    def answers(self, asked: TopicChange) -> bool:
+        """Whether a creation that names `asked` is content with these; see `queue.QueueAttributes.answers`."""
+        return self == TopicAttributes(encryption=self.encryption).evolve(asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +68,22 @@ class Topic:
     attributes: TopicAttributes
     created_at: int  # ms
     modified_at: int  # ms, of the attributes
+    type: resource.Type = resource.Type.NORMAL
+    tags: tuple[resource.Tag, ...] = ()  # ascending by key
 
     def evolve(self, **changes: object) -> "Topic":
         """This topic with some fields replaced."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether order within a message group is kept."""
+        return self.type is resource.Type.FIFO
+
+    @property
+    def homes(self) -> int:
+        """How many shards may take one and the same message: those of a group stay together."""
+        return 1 if self.is_fifo else self.shards
 
     @property
     def partitions(self) -> tuple[str, ...]:

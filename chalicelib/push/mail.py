@@ -36,11 +36,12 @@ class MailChannel:
         """Mail the notification."""
         to = notification.subscription.attributes.target
         assert isinstance(to, endpoint.Mail)  # noqa: S101  # the table of channels is by kind
+        usual = notification.subscription.attributes.mailing
         attributes = notification.publication.draft.attributes.mail or publication.MailAttributes()
         address = to.address or attributes.address
         if address is None:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail="The message names no mailbox.")
-        sender = attributes.sender or self._sender
+        sender = attributes.sender or (usual.sender if usual else self._sender)
         try:
             self._post(_compose(notification, attributes, sender, address), sender, address)
         except TimeoutError:
@@ -117,7 +118,8 @@ def _compose(
     mail = message.EmailMessage(_SEVEN_BITS)
     mail["From"] = sender
     mail["To"] = address
-    mail["Subject"] = attributes.subject or what.topic_name
+    usual = notification.subscription.attributes.mailing
+    mail["Subject"] = attributes.subject or (usual.subject if usual else what.topic_name)
     if attributes.reply_to_sender:
         mail["Reply-To"] = sender
     mail["Message-ID"] = f"<{notification.derived()[0]}@{what.namespace.account_id}.mns>"

@@ -38,8 +38,7 @@ class QueueChannel:
         assert isinstance(to, endpoint.Queue)  # noqa: S101  # the table of channels is by kind
         try:
             into = self._find(notification.subscription.namespace, to.name)  # the only one a queue may be in
-            # What is wrapped may be larger than a queue takes: the size counts as it was published.
-            message.check_size(draft.message, into.attributes.maximum_message_size)
+            _check(notification.publication, into)
         except errors.QueueNotExist as error:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail=error.message)
         except errors.InvalidArgument as error:
@@ -63,3 +62,11 @@ class QueueChannel:
             ),
         )
         return _OK
+
+
+def _check(what: publication.Publication, into: queue.Queue) -> None:
+    """Raise errors.InvalidArgument if the queue does not take the message."""
+    # What is wrapped may be larger than a queue takes: the size counts as it was published.
+    message.check_size(what.draft.message, into.attributes.maximum_message_size)
+    if into.is_fifo and not what.ordered:
+        raise errors.InvalidArgument(f"The queue {into.name} is a FIFO queue, but the topic {what.topic_name} is none.")

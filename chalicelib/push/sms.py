@@ -31,7 +31,9 @@ class SmsChannel:
         numbers = attributes.instead or ((to.number,) if to.number else attributes.numbers)
         if not numbers:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail="The message names no phone.")
-        sign = f"【{attributes.sign_name}】" if attributes.sign_name else ""
+        usual = notification.subscription.attributes.texting
+        sign_name = attributes.sign_name or (usual.sign_name if usual else "")
+        sign = f"【{sign_name}】" if sign_name else ""
         each = dict(attributes.each)
         outcome = _OK
         for number in dict.fromkeys(numbers):

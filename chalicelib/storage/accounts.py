@@ -1,30 +1,30 @@
 """Attributes of an account in a region, one item of the table `resources`: `account#region` · `A#`."""
 
-from chalicelib.model import account
-from chalicelib.storage import client, errors, items, schema
+import json
+
+from chalicelib.model import account, acl
+from chalicelib.storage import client, controls, errors, items, schema
 
 
 class Accounts:
-    """The port `Accounts` on DynamoDB."""
+    """The ports `Accounts` and `Acls` on DynamoDB."""
 
     def __init__(self, *, gate: errors.Gate, prefix: str) -> None:
         self._gate = gate
         self._table = prefix + schema.RESOURCES.name
 
     def attributes(self, namespace: account.Namespace) -> account.AccountAttributes:
-        answer = self._gate.get_item(TableName=self._table, Key=_key(namespace), ConsistentRead=True)
-        item = answer.get("Item", {})
+        item = self._item(namespace)
+        bucket = _text(item, "logging_bucket")  # what there was before the other three
         return account.AccountAttributes(
-            logging_bucket=item["logging_bucket"]["S"] if "logging_bucket" in item else "",
+            log_enabled=item["log_enabled"]["BOOL"] if "log_enabled" in item else bool(bucket),
+            log_project=_text(item, "log_project") if "log_project" in item else bucket,
+            log_store=_text(item, "log_store"),
             trace_enabled=items.integer(item, "trace_enabled") if "trace_enabled" in item else 0,
         )
 
     def change(self, namespace: account.Namespace, change: account.AccountChange) -> None:
-        values = {}
-        if change.logging_bucket is not None:
-            values["logging_bucket"] = items.text(change.logging_bucket)
-        if change.trace_enabled is not None:
-            values["trace_enabled"] = items.number(change.trace_enabled)
+        values = {name: controls.encode(value) for name, value in change.named().items()}
         if values:
             self._gate.update_item(
                 TableName=self._table,
@@ -43,6 +43,44 @@ class Accounts:
         )
         return str(answer["Attributes"]["order_id"]["S"])
 
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        item = self._item(namespace)
+        if "acl" not in item:
+            return acl.OPEN
+        enabled, entries = json.loads(item["acl"]["S"])
+        return acl.Acl(
+            enabled=enabled, entries=tuple(acl.Entry(cidr=cidr, created_at=created) for cidr, created in entries)
+        )
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        condition = "acl = :before" if before != acl.OPEN else "attribute_not_exists(acl) OR acl = :before"
+        try:
+            self._gate.update_item(
+                TableName=self._table,
+                Key=_key(namespace),
+                UpdateExpression="SET acl = :after",
+                ConditionExpression=condition,
+                ExpressionAttributeValues={":before": _encode_acl(before), ":after": _encode_acl(after)},
+            )
+        except errors.ConditionFailed:
+            return False
+        return True
+
+    def _item(self, namespace: account.Namespace) -> client.Item:
+        answer = self._gate.get_item(TableName=self._table, Key=_key(namespace), ConsistentRead=True)
+        item: client.Item = answer.get("Item", {})
+        return item
+
 
 def _key(namespace: account.Namespace) -> client.Item:
     return {"pk": items.text(f"{namespace.account_id}#{namespace.region}"), "sk": items.text("A#")}
+
+
+def _text(item: client.Item, name: str) -> str:
+    return item[name]["S"] if name in item else ""
+
+
+def _encode_acl(rules: acl.Acl) -> client.Item:
+    return items.text(
+        json.dumps([rules.enabled, [[entry.cidr, entry.created_at] for entry in rules.entries]], separators=(",", ":"))
+    )

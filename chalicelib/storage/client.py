@@ -35,6 +35,9 @@ class Client(Protocol):
     def batch_write_item(self, **arguments: Any) -> dict[str, Any]:
         """BatchWriteItem."""
 
+    def transact_write_items(self, **arguments: Any) -> dict[str, Any]:
+        """TransactWriteItems."""
+
 
 class Fan(Protocol):
     """How independent calls are made: one after the other, or side by side."""

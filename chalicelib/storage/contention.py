@@ -4,6 +4,14 @@ One consumer takes the very head, so order is exact. When claims are lost, other
 then picks from a window that grows with its lost claims and shrinks with its wins.
 """
 
+from collections.abc import Iterator
+from typing import TypeVar
+
+from chalicelib.broker import ports
+from chalicelib.model import queue
+
+T = TypeVar("T")
+
 _WIDEST = 128
 _SHRINK = 8  # a win takes an eighth of the window: with a half, the next claim would meet the others again (ADR 14)
 
@@ -33,3 +41,21 @@ class Spread:
                 self._widths[partition] = narrower
             else:
                 del self._widths[partition]
+
+
+def pick(ids: ports.Ids, candidates: list[T], count: int, spread: int) -> list[T]:
+    """Take `count` candidates out of the list, in their order: the best ones, or any where others want them too."""
+    among = min(len(candidates), count + spread)
+    if among <= count:
+        picks = candidates[:count]
+        del candidates[:count]
+        return picks
+    places = {ids.pick(among) for _ in range(count)}
+    return [candidates.pop(place) for place in sorted(places, reverse=True)][::-1]
+
+
+def shuffled(ids: ports.Ids, of: queue.Queue) -> Iterator[str]:
+    """The partitions of a queue, from any one of them on."""
+    first = ids.pick(of.shards) if of.shards > 1 else 0
+    for step in range(of.shards):
+        yield queue.partition(of.queue_id, (first + step) % of.shards)

@@ -1,4 +1,4 @@
-"""Messages in the tables `messages` (state, and the payload while it is small) and `bodies` (large payloads).
+"""Messages of ordinary queues in the table `messages`, with their payloads while these are small; see `payloads`.
 
 An item of `messages` is `queue_id#shard` · message id. Its place in the life of a message is the index it is in:
 
@@ -7,21 +7,24 @@ An item of `messages` is `queue_id#shard` · message id. Its place in the life o
                                   no read
 
 A claim moves it from `ready` to `timer`, a release back; both are one conditional write on the key that was seen, so of
-two that race one wins. The payload stands apart once it does not fit one write unit together with the state, for a
-claim must not pay for 64 KB; it is stored before the state and swept after it.
+two that race one wins. A dead letter leaves the queue for its dead-letter queue in one transaction.
+
+Messages of FIFO queues are in the same table, and `groups` cares for them: `Messages` hands over to it at every verb.
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from chalicelib.broker import ports
+from chalicelib.model import dead_letter, limits, message, queue, receipt
 from chalicelib.model import errors as model_errors
-from chalicelib.model import limits, message, queue, receipt
-from chalicelib.storage import batches, client, contention, errors, items, schema
+from chalicelib.storage import batches, client, contention, errors, groups, items, payloads, queues, schema
 
+_ID_LENGTH = 32
 _ID_ORDER = 16  # characters of a message id that carry time and sequence
 _PURGE_PAGE = 100
 _STATE_BYTES = 206  # of a new item without payload and group id, each of its attributes at its longest
@@ -31,6 +34,13 @@ _BURIALS = 500  # of expired messages that one receive or peek clears away, befo
 _NEXT_PAGE = 100  # entries that a peek reads at once, when the first ones were expired
 _FIRST_WAVE = 2  # shards that a receive asks side by side, once the first one had too little ...
 _WAVE_GROWTH = 4  # ... and so many times more in each wave that follows
+_ONE = {
+    message.State.ACTIVE: queue.Counts(active=1),
+    message.State.INACTIVE: queue.Counts(inactive=1),
+    message.State.DELAYED: queue.Counts(delayed=1),
+    None: queue.Counts(),
+}
+_DELTAS = {(before, after): _ONE[after] - _ONE[before] for before, after in itertools.product(_ONE, repeat=2)}
 _STILL_HELD = "attribute_exists(timer_key) AND claim_stamp = :stamp AND visible_at > :now AND expires_at > :now"
 
 
@@ -38,7 +48,7 @@ class _Loss(Enum):
     """Why a claim got nothing."""
 
     TAKEN = "taken"  # another consumer was faster
-    EXPIRED = "expired"  # the message's retention is over
+    GONE = "gone"  # the message's retention is over, or it is in the dead-letter queue
 
 
 @dataclass
@@ -70,21 +80,29 @@ class Messages:
         self._batches = batches
         self._fan = fan
         self._ids = ids
+        self._prefix = prefix
         self._table = prefix + schema.MESSAGES.name
-        self._bodies = prefix + schema.BODIES.name
-        self._inline = inline
+        self._payloads = payloads.Payloads(gate=gate, batches=batches, prefix=prefix, inline=inline)
         self._spread = contention.Spread()
+        self._groups = groups.Groups(
+            gate=gate, batches=batches, payloads=self._payloads, fan=fan, ids=ids, prefix=prefix
+        )
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
+        if of.is_fifo:
+            return self._groups.put(of, new)
         state, body = self._encode(of, new)
         if body is not None:
-            self._gate.put_item(TableName=self._bodies, Item=body)
+            self._payloads.put(body)
         self._gate.put_item(TableName=self._table, Item=state)
+        return None
 
     def put_once(self, of: queue.Queue, new: message.Message) -> bool:
+        if of.is_fifo:
+            return self._groups.put_once(of, new)
         state, body = self._encode(of, new)
         if body is not None:
-            self._gate.put_item(TableName=self._bodies, Item=body)
+            self._payloads.put(body)
         try:
             self._gate.put_item(TableName=self._table, Item=state, ConditionExpression="attribute_not_exists(pk)")
         except errors.ConditionFailed:
@@ -92,21 +110,27 @@ class Messages:
         return True
 
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
+        if of.is_fifo:
+            return self._groups.put_all(of, new)
         encoded = [self._encode(of, item) for item in new]
         bodies = [body for _, body in encoded if body is not None]
-        homeless = {item["pk"]["S"] for item in self._write(self._bodies, bodies)} if bodies else set()
+        homeless = self._payloads.put_all(bodies) if bodies else frozenset()
         states = [state for state, _ in encoded if state["sk"]["S"] not in homeless]
-        undone = {item["sk"]["S"] for item in self._write(self._table, states)}
-        return frozenset(homeless | undone)
+        undone = self._batches.write(self._table, [{"PutRequest": {"Item": item}} for item in states])
+        return homeless | {request["PutRequest"]["Item"]["sk"]["S"] for request in undone}
 
-    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> ports.Claim:
-        first, *others = self._shuffled(of)
+    def claim(
+        self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
+    ) -> ports.Claim:
+        if of.is_fifo:
+            return self._groups.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
+        first, *others = contention.shuffled(self._ids, of)
         haul = _Haul()
-        self._visit(first, haul, limit=limit, now=now, visible_at=visible_at)
+        self._visit(first, haul, limit=limit, now=now, visible_at=visible_at, dead=dead)
         wave = _FIRST_WAVE
         while others and len(haul.items) < limit:
             for partition in self._survey(others[:wave], haul, now):
-                self._visit(partition, haul, limit=limit, now=now, visible_at=visible_at)
+                self._visit(partition, haul, limit=limit, now=now, visible_at=visible_at, dead=dead)
                 if len(haul.items) == limit:
                     break
             others, wave = others[wave:], _WAVE_GROWTH * wave
@@ -114,16 +138,22 @@ class Messages:
             raise haul.refusal
         return ports.Claim(messages=tuple(self._decode(haul.items)), next_due=haul.next_due)
 
-    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+    def peek(
+        self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
+    ) -> tuple[message.Message, ...]:
+        if of.is_fifo:
+            return self._groups.peek(of, limit=limit, now=now, dead=dead)
         found: list[client.Item] = []
-        for partition in self._shuffled(of):
-            self._release_due(partition, now, _releases(limit))
-            found += self._peek(partition, limit - len(found), now)
+        for partition in contention.shuffled(self._ids, of):
+            self._release_due(partition, now, _releases(limit), dead)
+            found += self._peek(partition, limit - len(found), now, dead)
             if len(found) == limit:
                 break
         return tuple(self._decode(found))
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
+        if receipt.group is not None:
+            return self._groups.postpone(receipt, now=now, visible_at=visible_at, stamp=stamp)
         try:
             self._gate.update_item(
                 TableName=self._table,
@@ -143,10 +173,16 @@ class Messages:
         return True
 
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[model_errors.MnsError | None, ...]:
+        if receipts and receipts[0].group is not None:  # all are of one queue
+            return self._groups.delete(receipts, now=now)
         return tuple(self._fan(lambda item: self._delete(item, now), receipts))
 
-    def release(self, partition: str, *, now: int, limit: int) -> ports.Released:
-        return self._release_due(partition, now, limit)
+    def release(
+        self, of: queue.Queue, partition: str, *, now: int, limit: int, dead: dead_letter.Route | None = None
+    ) -> ports.Released:
+        if of.is_fifo:
+            return self._groups.release(partition, now=now, limit=limit, dead=dead)
+        return self._release_due(partition, now, limit, dead)
 
     def purge(self, partition: str) -> bool:
         page = self._gate.query(
@@ -159,21 +195,21 @@ class Messages:
         self._batches.write(self._table, [{"DeleteRequest": {"Key": _key(item)}} for item in page["Items"]])
         return bool(page["Items"])
 
-    def _write(self, table: str, new: Sequence[client.Item]) -> list[client.Item]:
-        undone = self._batches.write(table, [{"PutRequest": {"Item": item}} for item in new])
-        return [request["PutRequest"]["Item"] for request in undone]
-
-    def _shuffled(self, of: queue.Queue) -> Iterator[str]:
-        first = self._ids.pick(of.shards) if of.shards > 1 else 0
-        for step in range(of.shards):
-            yield queue.partition(of.queue_id, (first + step) % of.shards)
-
-    def _visit(self, partition: str, haul: "_Haul", *, limit: int, now: int, visible_at: int) -> None:
+    def _visit(
+        self,
+        partition: str,
+        haul: "_Haul",
+        *,
+        limit: int,
+        now: int,
+        visible_at: int,
+        dead: dead_letter.Route | None,
+    ) -> None:
         """Take what is missing up to `limit` from one shard; if it takes no more calls, the others may."""
         try:
-            due = self._release_due(partition, now, _releases(limit))
+            due = self._release_due(partition, now, _releases(limit), dead)
             haul.next_due = _earliest(haul.next_due, due.next_due)
-            haul.items += self._claim(partition, limit - len(haul.items), now, visible_at)
+            haul.items += self._claim(partition, limit - len(haul.items), now, visible_at, dead)
         except model_errors.TooManyRequests as refusal:
             haul.refusal = refusal
 
@@ -197,18 +233,18 @@ class Messages:
         except model_errors.TooManyRequests:
             return {}
 
-    def _release_due(self, partition: str, now: int, limit: int) -> ports.Released:
+    def _release_due(self, partition: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
         first = self._head(partition, schema.TIMER, 1)
         next_due = _timer_moment(first[0]) if first else None
         if next_due is None or next_due > now:
             return ports.Released(count=0, next_due=next_due)
         entries = self._head(partition, schema.TIMER, limit + 1)
         due = [entry for entry in entries if _timer_moment(entry) <= now]
-        list(self._fan(lambda entry: self._release(entry, now), due[:limit]))
+        list(self._fan(lambda entry: self._release(entry, now, dead), due[:limit]))
         rest = entries[min(len(due), limit) :]
         return ports.Released(count=len(due[:limit]), next_due=_timer_moment(rest[0]) if rest else None)
 
-    def _release(self, entry: client.Item, now: int) -> None:
+    def _release(self, entry: client.Item, now: int, dead: dead_letter.Route | None) -> None:
         timer = entry["timer_key"]["S"]
         visible_at, priority = timer.split("#")
         ready = _ready_key(int(visible_at), int(priority), entry["sk"]["S"])
@@ -217,18 +253,55 @@ class Messages:
                 TableName=self._table,
                 Key=_key(entry),
                 UpdateExpression="SET ready_key = :ready REMOVE timer_key",
-                ConditionExpression="timer_key = :timer AND expires_at > :now",
+                ConditionExpression="timer_key = :timer AND expires_at > :now" + _unless(dead),
                 ExpressionAttributeValues={
                     ":ready": items.text(ready),
                     ":timer": items.text(timer),
                     ":now": items.number(now),
+                    **_most(dead),
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except errors.ConditionFailed as failure:
-            self._bury(failure.item, now)
+            if not self._bury(failure.item, now):
+                self._bring(failure.item, "timer_key", timer, now, dead)
 
-    def _claim(self, partition: str, limit: int, now: int, visible_at: int) -> list[client.Item]:
+    def _bring(self, item: client.Item | None, key: str, seen: str, now: int, dead: dead_letter.Route | None) -> bool:
+        """Move a message to the dead-letter queue if it belongs there; whether it is gone.
+
+        If the dead-letter queue does not take it, or is no more, the message stays where it is, and is tried again.
+        """
+        if item is None or dead is None or item.get(key, {}).get("S") != seen:
+            return False
+        if not dead.takes(items.integer(item, "dequeues")):
+            return False
+        try:
+            [found] = self._decode([item])
+            letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
+            state, body = self._encode(dead.target, letter)
+            if body is not None:
+                self._payloads.put(body)
+            self._gate.transact_write_items(
+                TransactItems=[
+                    {
+                        "Delete": {
+                            "TableName": self._table,
+                            "Key": _key(item),
+                            "ConditionExpression": f"{key} = :seen AND expires_at > :now",
+                            "ExpressionAttributeValues": {":seen": items.text(seen), ":now": items.number(now)},
+                        }
+                    },
+                    {"Put": {"TableName": self._table, "Item": state}},
+                    queues.is_there(self._prefix, dead.namespace, dead.target),
+                ]
+            )
+        except (errors.ConditionFailed, model_errors.MnsError):
+            return False
+        return True
+
+    def _claim(
+        self, partition: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
+    ) -> list[client.Item]:
         claimed: list[client.Item] = []
         candidates: list[client.Item] = []
         more = True
@@ -241,11 +314,11 @@ class Messages:
                 more = len(candidates) == width
             if not candidates:
                 break
-            picks = self._pick(candidates, self._spread.share(partition, missing), spread)
-            outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at), picks))
+            picks = contention.pick(self._ids, candidates, self._spread.share(partition, missing), spread)
+            outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at, dead), picks))
             won = [item for item in outcomes if isinstance(item, dict)]
             claimed += won
-            lost, gone = outcomes.count(_Loss.TAKEN), outcomes.count(_Loss.EXPIRED)
+            lost, gone = outcomes.count(_Loss.TAKEN), outcomes.count(_Loss.GONE)
             self._spread.learn(partition, won=len(won), lost=lost)
             fruitless += not won and not gone
             buried += gone
@@ -256,18 +329,8 @@ class Messages:
                 break  # what is claimed must reach the consumer; for the rest others are at hand
         return claimed
 
-    def _pick(self, candidates: list[client.Item], count: int, spread: int) -> list[client.Item]:
-        """Take `count` candidates out of the list, in their order: the best ones, or any where others want them too."""
-        among = min(len(candidates), count + spread)
-        if among <= count:
-            picks = candidates[:count]
-            del candidates[:count]
-            return picks
-        places = {self._ids.pick(among) for _ in range(count)}
-        return [candidates.pop(place) for place in sorted(places, reverse=True)][::-1]
-
     def _claim_one(
-        self, entry: client.Item, now: int, visible_at: int
+        self, entry: client.Item, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> "client.Item | model_errors.MnsError | _Loss":
         """The claimed item, or why there is none."""
         ready = entry["ready_key"]["S"]
@@ -279,7 +342,7 @@ class Messages:
                     "SET timer_key = :timer, visible_at = :visible, claim_stamp = :stamp, dequeues = dequeues + :one,"
                     " first_at = if_not_exists(first_at, :now) REMOVE ready_key"
                 ),
-                ConditionExpression="ready_key = :ready AND expires_at > :now",
+                ConditionExpression="ready_key = :ready AND expires_at > :now" + _unless(dead),
                 ExpressionAttributeValues={
                     ":timer": items.text(_timer_key(visible_at, int(ready[:2]))),
                     ":visible": items.number(visible_at),
@@ -287,12 +350,15 @@ class Messages:
                     ":one": items.number(1),
                     ":now": items.number(now),
                     ":ready": items.text(ready),
+                    **_most(dead),
                 },
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except errors.ConditionFailed as failure:
-            return _Loss.EXPIRED if self._bury(failure.item, now) else _Loss.TAKEN
+            if self._bury(failure.item, now) or self._bring(failure.item, "ready_key", ready, now, dead):
+                return _Loss.GONE
+            return _Loss.TAKEN
         except model_errors.MnsError as error:
             return error
         claimed: client.Item = answer["Attributes"]
@@ -311,7 +377,7 @@ class Messages:
             )
         return True
 
-    def _peek(self, partition: str, limit: int, now: int) -> list[client.Item]:
+    def _peek(self, partition: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[client.Item]:
         found: list[client.Item] = []
         start: dict[str, Any] = {}
         buried, width = 0, limit
@@ -324,12 +390,19 @@ class Messages:
             for item in filter(None, (by_id.get(entry["sk"]["S"]) for entry in entries)):
                 if self._bury(item, now):
                     buried += 1
-                elif "ready_key" in item:
+                elif "ready_key" in item and not self._is_dead(item, now, dead):
                     found.append(item)
             if "LastEvaluatedKey" not in page:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
         return found[:limit]
+
+    def _is_dead(self, item: client.Item, now: int, dead: dead_letter.Route | None) -> bool:
+        """Whether an Active message is none any more; it is brought to the dead-letter queue if it can be."""
+        if dead is None or not dead.takes(items.integer(item, "dequeues")):
+            return False
+        self._bring(item, "ready_key", item["ready_key"]["S"], now, dead)
+        return True
 
     def _delete(self, receipt: receipt.Receipt, now: int) -> model_errors.MnsError | None:
         try:
@@ -379,49 +452,36 @@ class Messages:
             state["timer_key"] = items.text(_timer_key(new.visible_at, new.priority))
         if new.group_id is not None:
             state["group_id"] = items.text(new.group_id)
-        payload: client.Item = {"body": items.text(new.body)}
-        if new.user_properties:
-            payload["user"] = items.text(items.encode_properties(new.user_properties))
-        if new.system_properties:
-            payload["system"] = items.text(items.encode_properties(new.system_properties))
-        if self._fits(new, payload):
-            return state | payload, None
-        ttl = items.number(_seconds(new.expires_at) + limits.TTL_SLACK_SECONDS)
-        return state, payload | {"pk": items.text(new.message_id), "ttl": ttl}
+        varying = items.size({"group_id": state["group_id"]}) if new.group_id is not None else 0
+        return self._payloads.join(new, state, besides=_STATE_BYTES + varying + _ROOM)
 
-    def _fits(self, new: message.Message, payload: client.Item) -> bool:
-        """Whether the payload has its place with the state; only what varies much is measured."""
-        varying = items.size(payload)
-        if new.group_id is not None:
-            varying += items.size({"group_id": items.text(new.group_id)})
-        return _STATE_BYTES + varying + _ROOM <= self._inline
-
-    def _decode(self, states: Sequence[client.Item]) -> Iterable[message.Message]:
-        """The messages in items, in their order, with the payloads that stand apart."""
-        apart = [{"pk": item["sk"]} for item in states if "body" not in item]
-        payloads = {item["pk"]["S"]: item for item in self._batches.read(self._bodies, apart)} if apart else {}
-        for item in states:
-            payload = item if "body" in item else payloads.get(item["sk"]["S"])
-            if payload is None:
-                raise model_errors.InternalError(f"The body of the message {item['sk']['S']} is missing.")
-            yield _decode(item, payload)
+    def _decode(self, states: Sequence[client.Item]) -> Iterator[message.Message]:
+        """The messages in items, in their order."""
+        payloads = self._payloads.complete([(item["sk"]["S"], item) for item in states])
+        return (_decode(item, payload) for item, payload in zip(states, payloads, strict=True))
 
 
 def read_changes(records: Iterable[Mapping[str, Any]]) -> Iterator[ports.Change]:
     """The changes of state in records of the table's stream, as Lambda receives them."""
     for record in records:
         change = record["dynamodb"]
+        key, old, new = change["Keys"], change.get("OldImage"), change.get("NewImage")
+        is_ordinary = len(key["sk"]["S"]) == _ID_LENGTH
         yield ports.Change(
-            partition=change["Keys"]["pk"]["S"],
+            partition=key["pk"]["S"],
             sequence=change["SequenceNumber"],
-            before=_state(change.get("OldImage")),
-            after=_state(change.get("NewImage")),
+            delta=_DELTAS[_state(old), _state(new)] if is_ordinary else groups.counts(new) - groups.counts(old),
         )
 
 
+def is_ready(image: client.Item) -> bool:
+    """Whether there is something to receive of the message or group in a stream record's image."""
+    return "ready_key" in image and groups.due_moment(image) is None
+
+
 def due_moment(image: client.Item) -> int | None:
-    """When the message in a stream record's image becomes visible (ms); None: it does not wait."""
-    return _timer_moment(image) if "timer_key" in image else None
+    """When the message or group in a stream record's image becomes visible (ms); None: it does not wait."""
+    return _timer_moment(image) if "timer_key" in image else groups.due_moment(image)
 
 
 def _state(image: client.Item | None) -> message.State | None:
@@ -432,11 +492,10 @@ def _state(image: client.Item | None) -> message.State | None:
     return message.State.INACTIVE if items.integer(image, "dequeues") else message.State.DELAYED
 
 
-def _decode(item: client.Item, payload: client.Item) -> message.Message:
+def _decode(item: client.Item, payload: Mapping[str, Any]) -> message.Message:
     return message.Message(
         message_id=item["sk"]["S"],
         shard=int(item["pk"]["S"].rpartition("#")[2]),
-        body=payload["body"]["S"],
         priority=items.integer(item, "priority"),
         enqueued_at=items.integer(item, "enqueued_at"),
         expires_at=items.integer(item, "expires_at"),
@@ -445,9 +504,17 @@ def _decode(item: client.Item, payload: client.Item) -> message.Message:
         first_dequeued_at=items.integer(item, "first_at") if "first_at" in item else None,
         dequeue_count=items.integer(item, "dequeues"),
         group_id=item["group_id"]["S"] if "group_id" in item else None,
-        user_properties=items.decode_properties(payload, "user"),
-        system_properties=items.decode_properties(payload, "system"),
+        **payload,
     )
+
+
+def _unless(dead: dead_letter.Route | None) -> str:
+    """What keeps a dead letter from being released or claimed; nothing where there are none."""
+    return "" if dead is None else " AND dequeues < :most"
+
+
+def _most(dead: dead_letter.Route | None) -> client.Item:
+    return {} if dead is None else {":most": items.number(dead.max_receive_count)}
 
 
 def _releases(limit: int) -> int:

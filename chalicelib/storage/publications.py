@@ -2,6 +2,10 @@
 
 An item holds all that the fan-out needs, so that its stream record is enough. It outlives its retention a little, for
 the deliveries that end with it.
+
+Only the changes of one and the same item come in their order from a stream. So each message group of a FIFO topic has
+an item, `topic_id#shard` · `G#group`, that names the newest publication, and the fan-out follows its records. It is
+written after the publication: if it never is, the publisher has had no answer.
 """
 
 import dataclasses
@@ -10,8 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.broker import ports
-from chalicelib.model import account, limits, message, publication, topic
+from chalicelib.model import account, group, limits, publication, queue, topic
 from chalicelib.storage import batches, client, errors, items, schema
+
+_GROUP = "G#"
 
 
 class Publications:
@@ -24,6 +30,17 @@ class Publications:
 
     def put(self, new: publication.Publication) -> None:
         self._gate.put_item(TableName=self._table, Item=_encode(new))
+        if new.ordered and new.draft.group_id is not None:
+            self._gate.update_item(
+                TableName=self._table,
+                Key={
+                    "pk": items.text(topic.partition(new.topic_id, new.shard)),
+                    "sk": items.text(_GROUP + group.key(new.draft.group_id)),
+                },
+                UpdateExpression="SET newest = :newest, #ttl = :ttl",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues={":newest": items.text(new.message_id), ":ttl": _ttl(new)},
+            )
 
     def get_all(self, keys: Sequence[ports.PublicationKey]) -> Mapping[ports.PublicationKey, publication.Publication]:
         found = self._batches.read(
@@ -34,23 +51,43 @@ class Publications:
         return {(item.topic_id, item.shard, item.message_id): item for item in decoded}
 
 
-def read_new(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, publication.Publication]]:
-    """The publications that records of the table's stream tell of, each with the record's sequence number."""
+def read_new(
+    records: Iterable[Mapping[str, Any]],
+) -> Iterator[tuple[str, publication.Publication | ports.PublicationKey]]:
+    """The publications that records of the table's stream tell of, each with the record's sequence number.
+
+    Of those of FIFO topics, the key, in their order.
+    """
     for record in records:
-        if record["eventName"] == "INSERT":
-            yield record["dynamodb"]["SequenceNumber"], _decode(record["dynamodb"]["NewImage"])
+        change = record["dynamodb"]
+        new, sequence = change.get("NewImage") or {}, change["SequenceNumber"]
+        if _is_group(change):
+            if new:
+                topic_id, _, shard = change["Keys"]["pk"]["S"].rpartition("#")
+                yield sequence, (topic_id, int(shard), new["newest"]["S"])
+        elif record["eventName"] == "INSERT" and "ordered" not in new:
+            yield sequence, _decode(new)
 
 
 def read_changes(records: Iterable[Mapping[str, Any]]) -> Iterator[ports.Change]:
     """What records of the table's stream change in the number of publications held."""
     for record in records:
         change = record["dynamodb"]
+        if _is_group(change):
+            continue
         yield ports.Change(
             partition=change["Keys"]["pk"]["S"],
             sequence=change["SequenceNumber"],
-            before=message.State.ACTIVE if change.get("OldImage") else None,
-            after=message.State.ACTIVE if change.get("NewImage") else None,
+            delta=queue.Counts(active=bool(change.get("NewImage")) - bool(change.get("OldImage"))),
         )
+
+
+def _is_group(change: Mapping[str, Any]) -> bool:
+    return bool(change["Keys"]["sk"]["S"].startswith(_GROUP))
+
+
+def _ttl(new: publication.Publication) -> dict[str, str]:
+    return items.number(new.expires_at // 1000 + limits.PUBLICATION_SLACK_SECONDS)
 
 
 def _encode(new: publication.Publication) -> client.Item:
@@ -63,9 +100,11 @@ def _encode(new: publication.Publication) -> client.Item:
         "published_at": items.number(new.published_at),
         "expires_at": items.number(new.expires_at),
         "logged": {"BOOL": new.logged},
-        "ttl": items.number(new.expires_at // 1000 + limits.PUBLICATION_SLACK_SECONDS),
+        "ttl": _ttl(new),
         "body": items.text(draft.body),
     }
+    if new.ordered:
+        item["ordered"] = {"BOOL": True}
     if draft.tag:
         item["tag"] = items.text(draft.tag)
     if draft.group_id is not None:
@@ -99,6 +138,7 @@ def _decode(item: client.Item) -> publication.Publication:
             system_properties=items.decode_properties(item, "system"),
             attributes=_attributes(item),
         ),
+        ordered="ordered" in item,
     )
 
 

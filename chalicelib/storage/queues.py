@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.model import account, limits, queue
-from chalicelib.storage import client, items, resources
+from chalicelib.storage import client, controls, items, resources
 
 _KIND = "Q#"
 _NUMBERS = (
@@ -33,7 +33,7 @@ class Queues:
     def change(
         self, namespace: account.Namespace, name: str, change: queue.QueueChange, modified_at: int
     ) -> queue.Queue | None:
-        values = {field: items.scalar(value) for field, value in change.named().items()}
+        values = {field: controls.encode(value) for field, value in change.named().items()}
         item = self._resources.change(namespace, _KIND + name, values | {"modified_at": items.number(modified_at)})
         return decode(item) if item else None
 
@@ -50,9 +50,14 @@ class Queues:
     def count(self, namespace: account.Namespace) -> int:
         return self._resources.count(namespace, _KIND)
 
-    def everywhere(self) -> Iterator[queue.Queue]:
-        for _, item in self._resources.everywhere(_KIND):
-            yield decode(item)
+    def everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
+        for namespace, item in self._resources.everywhere(_KIND):
+            yield namespace, decode(item)
+
+
+def is_there(prefix: str, namespace: account.Namespace, of: queue.Queue) -> dict[str, Any]:
+    """The action of a transaction that fails unless this very queue exists."""
+    return resources.check(prefix, namespace, _KIND + of.name, "queue_id", items.text(of.queue_id))
 
 
 def read_deletions(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, queue.Queue]]:
@@ -65,15 +70,17 @@ def read_deletions(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, 
 
 def decode(item: client.Item) -> queue.Queue:
     """The queue in an item."""
+    numbers: dict[str, Any] = {name: items.integer(item, name) for name in _NUMBERS}
     return queue.Queue(
         name=item["sk"]["S"].removeprefix(_KIND),
         queue_id=item["queue_id"]["S"],
         shards=items.integer(item, "shards"),
         attributes=queue.QueueAttributes(
-            **{name: items.integer(item, name) for name in _NUMBERS}, logging_enabled=item["logging_enabled"]["BOOL"]
+            **numbers, **controls.decode_policies(item), logging_enabled=item["logging_enabled"]["BOOL"]
         ),
         created_at=items.integer(item, "created_at"),
         modified_at=items.integer(item, "modified_at"),
+        **controls.decode_labels(item),
     )
 
 
@@ -85,4 +92,6 @@ def _encode(new: queue.Queue) -> client.Item:
         "logging_enabled": {"BOOL": new.attributes.logging_enabled},
         "created_at": items.number(new.created_at),
         "modified_at": items.number(new.modified_at),
+        **controls.encode_policies(new.attributes),
+        **controls.encode_labels(new.type, new.tags),
     }

@@ -130,6 +130,20 @@ class Resources:
             arguments = arguments | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
+def check(
+    prefix: str, namespace: account.Namespace, key: str, attribute: str, value: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The action of a transaction that fails unless there is an item whose attribute has this value."""
+    return {
+        "ConditionCheck": {
+            "TableName": prefix + schema.RESOURCES.name,
+            "Key": _key(namespace, key),
+            "ConditionExpression": f"{attribute} = :value",
+            "ExpressionAttributeValues": {":value": value},
+        }
+    }
+
+
 def _partition(namespace: account.Namespace) -> str:
     return f"{namespace.account_id}#{namespace.region}"
 

@@ -5,7 +5,7 @@ subscriptions, whether or not they have been purged yet.
 """
 
 from chalicelib.model import account, limits, retry, subscription, topic
-from chalicelib.storage import client, items, resources
+from chalicelib.storage import client, controls, items, resources
 
 
 class Subscriptions:
@@ -25,7 +25,7 @@ class Subscriptions:
     def change(
         self, of: subscription.Subscription, change: subscription.SubscriptionChange, modified_at: int
     ) -> subscription.Subscription | None:
-        values = {name: items.text(value) for name, value in change.named().items()}
+        values = {name: controls.encode(value) for name, value in change.named().items()}
         item = self._resources.change(
             of.namespace, _kind(of.topic_id) + of.name, values | {"modified_at": items.number(modified_at)}
         )
@@ -69,6 +69,8 @@ def _decode(namespace: account.Namespace, item: client.Item) -> subscription.Sub
             strategy=retry.Strategy(item["strategy"]["S"]),
             content_format=subscription.Format(item["content_format"]["S"]),
             dead_letter_queue=item["dead_letter_queue"]["S"],
+            role_arn=item["role_arn"]["S"] if "role_arn" in item else "",
+            **controls.decode_policies(item),
         ),
         created_at=items.integer(item, "created_at"),
         modified_at=items.integer(item, "modified_at"),
@@ -86,4 +88,6 @@ def _encode(new: subscription.Subscription) -> client.Item:
         "dead_letter_queue": items.text(new.attributes.dead_letter_queue),
         "created_at": items.number(new.created_at),
         "modified_at": items.number(new.modified_at),
+        **({"role_arn": items.text(new.attributes.role_arn)} if new.attributes.role_arn else {}),
+        **controls.encode_policies(new.attributes),
     }

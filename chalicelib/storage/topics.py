@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.model import account, limits, topic
-from chalicelib.storage import client, items, resources
+from chalicelib.storage import client, controls, items, resources
 
 _KIND = "T#"
 
@@ -26,7 +26,7 @@ class Topics:
     def change(
         self, namespace: account.Namespace, name: str, change: topic.TopicChange, modified_at: int
     ) -> topic.Topic | None:
-        values = {field: items.scalar(value) for field, value in change.named().items()}
+        values = {field: controls.encode(value) for field, value in change.named().items()}
         item = self._resources.change(namespace, _KIND + name, values | {"modified_at": items.number(modified_at)})
         return _decode(item) if item else None
 
@@ -68,9 +68,11 @@ def _decode(item: client.Item) -> topic.Topic:
         attributes=topic.TopicAttributes(
             maximum_message_size=items.integer(item, "maximum_message_size"),
             logging_enabled=item["logging_enabled"]["BOOL"],
+            **controls.decode_policies(item),
         ),
         created_at=items.integer(item, "created_at"),
         modified_at=items.integer(item, "modified_at"),
+        **controls.decode_labels(item),
     )
 
 
@@ -82,4 +84,6 @@ def _encode(new: topic.Topic) -> client.Item:
         "logging_enabled": {"BOOL": new.attributes.logging_enabled},
         "created_at": items.number(new.created_at),
         "modified_at": items.number(new.modified_at),
+        **controls.encode_policies(new.attributes),
+        **controls.encode_labels(new.type, new.tags),
     }

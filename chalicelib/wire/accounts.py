@@ -7,8 +7,11 @@ from chalicelib.wire import http, xml
 def parse_account(body: bytes) -> account.AccountChange:
     """The attributes that an `<Account>` names."""
     root = xml.read_root(body, "Account")
+    bucket = root.string("LoggingBucket")
     return account.AccountChange(
-        logging_bucket=root.string("LoggingBucket"), trace_enabled=root.integer("TraceEnabled")
+        log_enabled=None if bucket is None else bool(bucket),
+        log_project=bucket,
+        trace_enabled=root.integer("TraceEnabled"),
     )
 
 

@@ -23,6 +23,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     body: bytes = b""
     scheme: str = "http"
+    address: str = ""  # of the client, as the connection or the gateway knows it; empty: unknown
     arrived_at: int | None = None  # ms, when a door may have let it wait before it was taken in
     # What the client may have signed where a gateway does not say: all likely targets, all likely Content-MD5.
     targets: tuple[str, ...] = ()

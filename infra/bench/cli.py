@@ -11,7 +11,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.bench import backlog, kills, machine, parked, rates, report, results, stage, startup, subjects, topics
+from infra.bench import (
+    backlog,
+    fifo,
+    kills,
+    machine,
+    order,
+    parked,
+    rates,
+    report,
+    results,
+    stage,
+    startup,
+    subjects,
+    topics,
+)
 
 CASES: dict[str, Callable[[stage.Stage], None]] = {
     "rates": rates.run,
@@ -20,6 +34,8 @@ CASES: dict[str, Callable[[stage.Stage], None]] = {
     "topics": topics.run,
     "startup": startup.run,
     "kills": kills.run,
+    "fifo": fifo.run,
+    "order": order.run,
 }
 _MILLION = 1_000_000
 _FILES = 65_536
@@ -37,6 +53,7 @@ QUICK: dict[str, Any] = {
     "parked_messages": 40,
     "existing": 5_000,
     "kills": 3,
+    "ordered": 2_000,
 }
 
 
@@ -70,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit status is 1 if a promise of `kills` is broken."""
+    """Run the benchmark; the exit status is 1 if a promise of `kills` or `order` is broken."""
     told = parser().parse_args(arguments)
     found = results.Results.from_json(json.loads(told.read.read_text())) if told.read else _measured(told)
     sys.stdout.write("\n" + report.text(found))
@@ -80,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in report.write(found, told.report):
             sys.stdout.write(f"{line}\n")
     broken = [found.total(kills.CASE, kills.OURS, name) for name in ("lost", "delivered_again")]
+    broken += [found.total(order.CASE, order.OURS, name) for name in ("lost", "overtaking", "delivered_again")]
     return int(any(count > 0 for count in broken))
 
 

@@ -41,10 +41,10 @@ def flow(job: jobs.Job) -> dict[str, float]:
 
 
 def _producer(dialect: dialects.Dialect, counts: tally.Tally, count: int) -> exchange.Script:
-    request = dialect.send(count)
+    requests = dialect.sends(count)
     while counts.wants_more:
         began = counts.start(count)
-        answer = yield request
+        answer = yield next(requests)
         if answer.status < _OK:
             counts.add(count, began)
         else:

@@ -1,6 +1,6 @@
 """What a load generator can be told to do, as plain values that travel to its process."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from infra.bench import dialects
@@ -10,7 +10,7 @@ from infra.bench import dialects
 class Job:
     """One piece of load; fields that a kind does not use are ignored."""
 
-    kind: str  # "flow", "fill", "phases", "parked", "history", "wide", "sustained" or "pushed"
+    kind: str  # "flow", "fill", "phases", "parked", "history", "ordered", "wide", "sustained" or "pushed"
     endpoint: dialects.Endpoint
     queue: str
     server_pid: int = 0  # whose CPU to measure; 0: nobody's
@@ -23,7 +23,11 @@ class Job:
     messages: int = 1_000_000_000  # no more than this
     waiters: int = 0  # long polls parked at the same time
     wait: int = 0  # seconds of a long poll
-    until_empty: float = 0.0  # history: end when nothing came for this long, seconds; 0: end when the server does
+    groups: int = dialects.GROUPS  # ordered: message groups
+    counters: dict[str, int] = field(default_factory=dict)  # ordered: the next number of each group
+    until_empty: float = (
+        0.0  # history, ordered: end when nothing came for this long, seconds; 0: end when the server does
+    )
 
     def to_json(self) -> dict[str, Any]:
         """For the generator's standard input."""

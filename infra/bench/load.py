@@ -74,6 +74,10 @@ def _work(job: jobs.Job) -> dict[str, Any]:
         from infra.bench import topic_load  # noqa: PLC0415
 
         return dict(getattr(topic_load, job.kind)(job))
+    if job.kind == "ordered":
+        from infra.bench import order_load  # noqa: PLC0415
+
+        return order_load.ordered(job)
     if job.endpoint.dialect == "postgresql":
         from infra.bench import postgres  # noqa: PLC0415
 

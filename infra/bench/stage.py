@@ -31,6 +31,7 @@ class Plan:
     parked_messages: int = 200
     existing: int = 100_000  # messages in the file of the start-up case
     kills: int = 20
+    ordered: int = 20_000  # messages sent to a FIFO queue that is killed in between
     tools: subjects.Tools = field(default_factory=subjects.Tools)
     folder: Path
 

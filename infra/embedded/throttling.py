@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 WRITE_UNITS = 1_000.0  # a second, of one partition
 READ_UNITS = 3_000.0
 _PARTITION = re.compile(r"^\s*(#?\w+)\s*=\s*(:\w+)")
+_TRANSACTED = 2.0  # times as much as a write by itself
+_REFUSED_ACTION = {
+    "Code": "ProvisionedThroughputExceeded",
+    "Message": "The provisioned throughput for one or more partitions of the table was exceeded.",
+}
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 Place = tuple[str, str]  # table and partition key
@@ -143,6 +148,25 @@ class ThrottledEngine:
         undone = sum(len(requests) for requests in answer["UnprocessedItems"].values())
         return self._batch("BatchWriteItem", arguments, answer, undone)
 
+    def transact_write_items(self, **arguments: Any) -> dict[str, Any]:
+        """TransactWriteItems; one partition that takes no more cancels it. What it costs is charged in equal parts."""
+        places = [_acted_on(action) for action in arguments["TransactItems"]]
+        refused = [not self._writes.lets_in(place) for place in places]
+        if any(refused):
+            self.throttled += 1
+            reasons = [_REFUSED_ACTION if is_refused else {"Code": "None"} for is_refused in refused]
+            raise errors.transaction_cancelled(reasons).client_error("TransactWriteItems")
+        try:
+            answer = self._engine.transact_write_items(**arguments | {"ReturnConsumedCapacity": "INDEXES"})
+        except ClientError:  # a condition that fails is paid for as the writes would have been
+            for place in places:
+                self._charge_write(place, _TRANSACTED)
+            raise
+        units = sum(_own_units(entry) for entry in answer["ConsumedCapacity"])
+        for place in places:
+            self._charge_write(place, units / len(places))
+        return _reported(arguments, answer)
+
     def _write(
         self, name: str, method: Callable[..., dict[str, Any]], arguments: dict[str, Any], keyed: dict[str, Any]
     ) -> dict[str, Any]:
@@ -196,6 +220,12 @@ def _exceeded() -> errors.Refusal:
 def _place(table: str, keyed: dict[str, Any]) -> Place:
     """The partition of an item or key; the tables of this project all call the partition key `pk`."""
     return table, keyed["pk"]["S"]
+
+
+def _acted_on(action: dict[str, Any]) -> Place:
+    """The partition that an action of a transaction writes to, or checks."""
+    [content] = action.values()
+    return _place(content["TableName"], content.get("Item") or content["Key"])
 
 
 def _queried(arguments: dict[str, Any]) -> Place:

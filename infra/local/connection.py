@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._lost = lost
         self._transport: asyncio.Transport | None = None
+        self._address = ""  # of the client
         self._tell: Callable[[], None] | None = None
         self._in_hand = False
         self._ending = False
@@ -92,6 +93,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is there."""
         self._transport = cast("asyncio.Transport", transport)
+        self._address = (transport.get_extra_info("peername") or ("",))[0]
         self._among.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
@@ -263,6 +265,7 @@ class Connection(asyncio.Protocol):
             query=query,
             headers=self._headers,
             body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
+            address=self._address,
             arrived_at=self._taker.now(),
         )
 

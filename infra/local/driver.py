@@ -238,7 +238,7 @@ class Driver:
         """Ring for what became visible; note when what waits is due."""
         new, old = change.get("NewImage") or {}, change.get("OldImage") or {}
         partition = change["Keys"]["pk"]["S"]
-        if "ready_key" in new and "ready_key" not in old:
+        if message_table.is_ready(new) and not message_table.is_ready(old):
             self._lot.announce(partition.partition("#")[0])
         due = message_table.due_moment(new)
         if due is not None and due < self._due.get(partition, due + 1):

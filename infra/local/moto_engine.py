@@ -53,6 +53,8 @@ class MotoEngine:
                 self._tell([arguments["TableName"]])
             elif name == "batch_write_item":
                 self._tell(arguments["RequestItems"])
+            elif name == "transact_write_items":
+                self._tell({member["TableName"] for action in arguments["TransactItems"] for member in action.values()})
             return answer
 
         self.__dict__[name] = call

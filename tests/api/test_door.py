@@ -4,6 +4,7 @@ import pytest
 
 from chalicelib import bootstrap, settings
 from chalicelib.model import account, errors
+from chalicelib.storage import client
 from chalicelib.wire import http
 from tests.api import signing
 from tests.api.signing import code, signed, texts
@@ -163,7 +164,7 @@ def application_engine(broken):
     def method(name):
         return lambda **_: getattr(broken, name)
 
-    names = ("put_item", "get_item", "update_item", "delete_item", "query", "batch_get_item", "batch_write_item")
+    names = [name for name in vars(client.Client) if name.endswith(("item", "items", "query"))]
     return type("Engine", (), {name: staticmethod(method(name)) for name in names})()
 
 

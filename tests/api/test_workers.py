@@ -176,6 +176,8 @@ def test_a_record_that_could_not_be_brought_is_asked_for_again(application, call
     told = records(engine, prefix + "publications")
 
     class Full:
+        load = application.fan_out.load
+
         def run(self, new: list) -> frozenset[str]:
             return frozenset({new[1].message_id})
 

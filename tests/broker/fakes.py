@@ -80,6 +80,8 @@ class Tables:
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
+    tokens: memory.Tokens = field(default_factory=memory.Tokens)
+    acls: memory.Acls = field(default_factory=memory.Acls)
     topics: memory.Topics = field(default_factory=memory.Topics)
     subscriptions: memory.Subscriptions = field(default_factory=memory.Subscriptions)
     publications: memory.Publications = field(default_factory=memory.Publications)
@@ -149,7 +151,7 @@ class Process:
         )
         self.identities = identities.Identities(store=self.tables.identities, clock=self.clock)
         self.accounts = accounts.Accounts(store=self.tables.accounts, ids=self.ids)
-        self.release = upkeep.Release(queues=shared, messages=self.tables.messages, clock=self.clock)
+        self.release = upkeep.Release(store=shared, queues=self.queues, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
         self.purge = upkeep.Purge(
             messages=self.tables.messages,
@@ -178,7 +180,10 @@ class Process:
             render=lambda of: f"<{of.publication.draft.body}>",
             clock=self.clock,
         )
+        dead_letters = deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages)
         self.fan_out = publications.FanOut(
+            store=self.tables.publications,
+            dead_letters=dead_letters,
             subscriptions=self.subscriptions,
             deliveries=self.tables.deliveries,
             channels=channels,
@@ -190,7 +195,7 @@ class Process:
             publications=self.tables.publications,
             deliveries=self.tables.deliveries,
             channels=channels,
-            dead_letters=deliveries.DeadLetters(find_queue=self.queues.find, messages=self.tables.messages),
+            dead_letters=dead_letters,
             lanes=self.lanes,
             clock=self.clock,
             ids=self.ids,
@@ -204,12 +209,12 @@ class Process:
         """Another process on the same tables."""
         return Process(self.tables)
 
-    def create(self, name: str = "demo", **attributes: int | bool) -> queue.Queue:
+    def create(self, name: str = "demo", **attributes: object) -> queue.Queue:
         """A queue with these attributes."""
         made, _ = self.queues.create(HERE, name, queue.QueueChange(**attributes))
         return made
 
-    def create_topic(self, name: str = "news", **attributes: int | bool) -> topic.Topic:
+    def create_topic(self, name: str = "news", **attributes: object) -> topic.Topic:
         """A topic with these attributes."""
         made, _ = self.topics.create(HERE, name, topic.TopicChange(**attributes))
         return made

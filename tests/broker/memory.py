@@ -1,11 +1,14 @@
 """The ports in memory: plain dictionaries, walked through each time. The other side of every table."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.broker import ports
 from chalicelib.model import (
     account,
+    acl,
+    dead_letter,
     delivery,
     errors,
     message,
@@ -58,12 +61,16 @@ class Queues:
     def count(self, namespace: account.Namespace) -> int:
         return sum(where == namespace for where, _ in self.stored)
 
-    def everywhere(self) -> Iterator[queue.Queue]:
-        yield from list(self.stored.values())
+    def everywhere(self) -> Iterator[tuple[account.Namespace, queue.Queue]]:
+        yield from [(namespace, item) for (namespace, _), item in self.stored.items()]
 
 
 def _best_first(item: message.Message) -> tuple[int, int, str]:
     return item.priority, item.visible_at, item.message_id
+
+
+def counts_of(state: message.State | None) -> queue.Counts:
+    return queue.Counts(**{state.value: 1}) if state else queue.Counts()
 
 
 def _earliest_first(item: message.Message) -> tuple[int, int]:
@@ -82,12 +89,15 @@ class Messages:
     changes: list[ports.Change] = field(default_factory=list)
     stored: dict[str, dict[str, message.Message]] = field(default_factory=dict)  # by partition and id
     waiting: set[str] = field(default_factory=set)  # ids of those in the index `timer`
+    refused: set[str] = field(default_factory=set)  # ids of queues that take no dead letters
+    put_in: list[str] = field(default_factory=list)  # ids, in the order in which they were put
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
         partition = queue.partition(of.queue_id, new.shard)
         if partition in self.full:
             raise errors.TooManyRequests
         self._change(partition, None, new, waits=new.visible_at > new.enqueued_at)
+        self.put_in.append(new.message_id)
 
     def put_once(self, of: queue.Queue, new: message.Message) -> bool:
         if new.message_id in self.stored.get(queue.partition(of.queue_id, new.shard), {}):
@@ -104,12 +114,14 @@ class Messages:
                 failed.add(item.message_id)
         return frozenset(failed)
 
-    def claim(self, of: queue.Queue, *, limit: int, now: int, visible_at: int) -> ports.Claim:
+    def claim(
+        self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
+    ) -> ports.Claim:
         for partition in of.partitions:
-            self.release(partition, now=now, limit=len(self.waiting))
+            self.release(of, partition, now=now, limit=len(self.waiting), dead=dead)
         due = [item.visible_at for item in self._all(of) if item.message_id in self.waiting]
         claimed = []
-        for item in self._active(of, now)[:limit]:
+        for item in self._receivable(of, now, dead)[:limit]:
             taken = item.evolve(
                 visible_at=visible_at,
                 stamp=self.stamps.stamp(),
@@ -120,10 +132,12 @@ class Messages:
             claimed.append(taken)
         return ports.Claim(messages=tuple(claimed), next_due=min(due, default=None))
 
-    def peek(self, of: queue.Queue, *, limit: int, now: int) -> tuple[message.Message, ...]:
+    def peek(
+        self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
+    ) -> tuple[message.Message, ...]:
         for partition in of.partitions:
-            self.release(partition, now=now, limit=len(self.waiting))
-        return tuple(self._active(of, now)[:limit])
+            self.release(of, partition, now=now, limit=len(self.waiting), dead=dead)
+        return tuple(self._receivable(of, now, dead)[:limit])
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
         held = self._held(receipt, now)
@@ -136,12 +150,15 @@ class Messages:
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
         return tuple(self._delete(each, now) for each in receipts)
 
-    def release(self, partition: str, *, now: int, limit: int) -> ports.Released:
+    def release(
+        self, of: queue.Queue, partition: str, *, now: int, limit: int, dead: dead_letter.Route | None = None
+    ) -> ports.Released:
         there = self.stored.get(partition, {}).values()
         waiting = sorted((item for item in there if item.message_id in self.waiting), key=_earliest_first)
         due = [item for item in waiting if item.visible_at <= now][:limit]
         for item in due:
-            self._change(partition, item, item if item.expires_at > now else None, waits=False)
+            if not self._bring(of, item, now, dead):
+                self._change(partition, item, item if item.expires_at > now else None, waits=False)
         rest = waiting[len(due) :]
         return ports.Released(count=len(due), next_due=rest[0].visible_at if rest else None)
 
@@ -161,9 +178,30 @@ class Messages:
     def _all(self, of: queue.Queue) -> list[message.Message]:
         return [item for partition in of.partitions for item in self.stored.get(partition, {}).values()]
 
-    def _active(self, of: queue.Queue, now: int) -> list[message.Message]:
-        there = [item for item in self._all(of) if item.message_id not in self.waiting and item.expires_at > now]
-        return sorted(there, key=_best_first)
+    def _receivable(self, of: queue.Queue, now: int, dead: dead_letter.Route | None) -> list[message.Message]:
+        """What is Active, best first; in a FIFO queue as it was sent, and only of groups of which nothing waits."""
+        for item in self._all(of):
+            if item.message_id not in self.waiting:
+                self._bring(of, item, now, dead)
+        there = [item for item in self._all(of) if item.expires_at > now]
+        active = [item for item in there if item.message_id not in self.waiting]
+        active = [item for item in active if dead is None or not dead.takes(item.dequeue_count)]
+        if not of.is_fifo:
+            return sorted(active, key=_best_first)
+        held = {item.group_id for item in there if item.message_id in self.waiting}
+        free = [item for item in active if item.group_id not in held]
+        return sorted(free, key=lambda item: self.put_in.index(item.message_id))
+
+    def _bring(self, of: queue.Queue, item: message.Message, now: int, dead: dead_letter.Route | None) -> bool:
+        """Whether the message is in the dead-letter queue now."""
+        if dead is None or not dead.takes(item.dequeue_count) or item.expires_at <= now:
+            return False
+        if dead.target.queue_id in self.refused:
+            return False
+        letter = dead.letter(item, message_id=self.stamps.message_id(now), stamp=self.stamps.stamp())
+        self._change(queue.partition(of.queue_id, item.shard), item, None, waits=False)
+        self.put(dead.target, letter)
+        return True
 
     def _held(self, of: receipt.Receipt, now: int) -> message.Message | None:
         item = self.stored.get(queue.partition(of.queue_id, of.shard), {}).get(of.message_id)
@@ -191,7 +229,8 @@ class Messages:
             if waits:
                 self.waiting.add(after.message_id)
         sequence = str(len(self.changes) + 1)
-        self.changes.append(ports.Change(partition=partition, sequence=sequence, before=was, after=self._state(after)))
+        delta = counts_of(self._state(after)) - counts_of(was)
+        self.changes.append(ports.Change(partition=partition, sequence=sequence, delta=delta))
 
     def _state(self, item: message.Message | None) -> message.State | None:
         if item is None:
@@ -244,6 +283,42 @@ class Identities:
 
 
 @dataclass
+class Tokens:
+    """The port `Tokens`."""
+
+    stored: dict[str, tuple[int, ports.Taken]] = field(default_factory=dict)
+
+    def take(self, token: str, digest: str, *, now: int, until: int) -> ports.Taken | None:
+        expires_at, taken = self.stored.get(token, (0, None))
+        if expires_at > now:
+            return taken
+        self.stored[token] = until, ports.Taken(digest=digest, outcome=None)
+        return None
+
+    def settle(self, token: str, digest: str, outcome: str, *, until: int) -> None:
+        self.stored[token] = until, ports.Taken(digest=digest, outcome=outcome)
+
+    def give_back(self, token: str) -> None:
+        self.stored.pop(token, None)
+
+
+@dataclass
+class Acls:
+    """The port `Acls`."""
+
+    stored: dict[account.Namespace, acl.Acl] = field(default_factory=dict)
+
+    def rules(self, namespace: account.Namespace) -> acl.Acl:
+        return self.stored.get(namespace, acl.OPEN)
+
+    def put_rules(self, namespace: account.Namespace, before: acl.Acl, after: acl.Acl) -> bool:
+        if self.rules(namespace) != before:
+            return False
+        self.stored[namespace] = after
+        return True
+
+
+@dataclass
 class Accounts:
     """The port `Accounts`."""
 
@@ -255,10 +330,7 @@ class Accounts:
 
     def change(self, namespace: account.Namespace, change: account.AccountChange) -> None:
         before = self.attributes(namespace)
-        self.stored[namespace] = account.AccountAttributes(
-            logging_bucket=before.logging_bucket if change.logging_bucket is None else change.logging_bucket,
-            trace_enabled=before.trace_enabled if change.trace_enabled is None else change.trace_enabled,
-        )
+        self.stored[namespace] = dataclasses.replace(before, **change.named())
 
     def open(self, namespace: account.Namespace, order_id: str) -> str:
         return self.orders.setdefault(namespace, order_id)

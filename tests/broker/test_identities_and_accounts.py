@@ -56,23 +56,36 @@ def test_another_process_knows_a_new_key_at_once(process):
 
 
 def test_an_account_has_the_default_attributes_until_some_are_set(process):
-    assert process.accounts.attributes(HERE) == account.AccountAttributes(logging_bucket="", trace_enabled=0)
+    assert process.accounts.attributes(HERE) == account.AccountAttributes(
+        log_enabled=False, log_project="", log_store="", trace_enabled=0
+    )
 
 
 def test_setting_attributes_of_an_account_changes_what_is_named_there_and_nowhere_else(process):
-    process.accounts.set_attributes(HERE, account.AccountChange(logging_bucket="my-log-project"))
+    process.accounts.set_attributes(HERE, account.AccountChange(log_enabled=True, log_project="my-log-project"))
     process.accounts.set_attributes(HERE, account.AccountChange(trace_enabled=1))
     process.accounts.set_attributes(HERE, account.AccountChange())
     assert process.accounts.attributes(HERE) == account.AccountAttributes(
-        logging_bucket="my-log-project", trace_enabled=1
+        log_enabled=True, log_project="my-log-project", trace_enabled=1
     )
     assert process.accounts.attributes(ELSEWHERE) == account.AccountAttributes()
 
 
 def test_a_logging_bucket_can_be_taken_away_again(process):
-    process.accounts.set_attributes(HERE, account.AccountChange(logging_bucket="my-log-project"))
-    process.accounts.set_attributes(HERE, account.AccountChange(logging_bucket=""))
+    process.accounts.set_attributes(HERE, account.AccountChange(log_enabled=True, log_project="my-log-project"))
+    process.accounts.set_attributes(HERE, account.AccountChange(log_enabled=False, log_project=""))
     assert process.accounts.attributes(HERE) == account.AccountAttributes()
+
+
+def test_logs_need_somewhere_to_go(process):
+    for change in (account.AccountChange(log_enabled=True), account.AccountChange(log_enabled=True, log_project="")):
+        with pytest.raises(errors.InvalidArgument) as raised:
+            process.accounts.set_attributes(HERE, change)
+        assert raised.value.message == "Logs need a ProjectName to go to."
+    process.accounts.set_attributes(HERE, account.AccountChange(log_project="logs", log_store="store"))
+    assert process.accounts.attributes(HERE).logging_bucket == ""
+    process.accounts.set_attributes(HERE, account.AccountChange(log_enabled=True))
+    assert process.accounts.attributes(HERE).logging_bucket == "logs"
 
 
 def test_the_service_is_opened_by_one_order_however_often_it_is_asked_for(process):

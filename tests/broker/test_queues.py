@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.broker import queues as verbs
-from chalicelib.model import errors, limits, queue
+from chalicelib.model import errors, limits, queue, resource
 from tests.broker import memory
 from tests.broker.fakes import ELSEWHERE, HERE, NOW, Process
 
@@ -73,6 +73,41 @@ def test_leaving_out_what_the_queue_has_is_a_difference_too(process):
     process.create(visibility_timeout=60)
     with pytest.raises(errors.QueueAlreadyExist):
         process.queues.create(HERE, "demo", change())
+
+
+def test_a_queue_is_created_with_a_type_tags_and_policies_that_a_plain_creation_does_not_ask_about(process):
+    process.queues.create(HERE, "dead", change(), kind=resource.Type.FIFO)
+    policy = resource.DeadLetter(enabled=True, target="dead", max_receive_count=3)
+    tags = [resource.Tag(key="team", value="a"), resource.Tag(key="stage")]
+    made, _ = process.queues.create(HERE, "demo", change(dead_letter=policy), kind=resource.Type.FIFO, tags=tags)
+    assert (made.type, made.tags, made.attributes) == (
+        resource.Type.FIFO,
+        (tags[1], tags[0]),
+        queue.QueueAttributes(dead_letter=policy),
+    )
+    assert process.queues.create(HERE, "demo", change()) == (made, False)
+    assert process.queues.create(HERE, "demo", change(dead_letter=policy), kind=resource.Type.FIFO) == (made, False)
+    for asked, kind in ((change(), resource.Type.NORMAL), (change(dead_letter=resource.DeadLetter()), None)):
+        with pytest.raises(errors.QueueAlreadyExist):
+            process.queues.create(HERE, "demo", asked, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("demo", "The DeadLetterTargetQueue should be another queue."),
+        ("missing", "The DeadLetterTargetQueue missing does not exist."),
+    ],
+)
+def test_dead_letters_go_to_another_queue_that_is_there(process, target, message):
+    asked = change(dead_letter=resource.DeadLetter(enabled=True, target=target))
+    with pytest.raises(errors.InvalidArgument) as created:
+        process.queues.create(HERE, "demo", asked)
+    made = process.create()
+    with pytest.raises(errors.InvalidArgument) as changed:
+        process.queues.set_attributes(HERE, "demo", asked)
+    assert (created.value.message, changed.value.message) == (message, message)
+    assert process.queues.get_attributes(HERE, "demo")[0] == made
 
 
 def test_two_processes_that_create_at_once_get_the_same_queue(process):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.model import errors, limits, queue, retry, subscription, topic
+from chalicelib.model import errors, limits, queue, resource, retry, subscription, topic
 from tests.broker.fakes import ELSEWHERE, HERE, NOW
 
 QUEUE = "acs:mns:cn-hangzhou:1234567890123456:queues/demo"
@@ -10,6 +10,24 @@ QUEUE = "acs:mns:cn-hangzhou:1234567890123456:queues/demo"
 
 def wanted(to="http://example.test/", **attributes):
     return subscription.SubscriptionAttributes(endpoint=to, **attributes)
+
+
+def test_a_topic_is_created_with_a_type_and_tags_that_a_plain_creation_does_not_ask_about(process):
+    tag = resource.Tag(key="team")
+    made, _ = process.topics.create(HERE, "news", topic.TopicChange(), kind=resource.Type.FIFO, tags=[tag])
+    assert (made.type, made.tags) == (resource.Type.FIFO, (tag,))
+    assert process.create_topic() == made
+    with pytest.raises(errors.TopicAlreadyExist):
+        process.topics.create(HERE, "news", topic.TopicChange(), kind=resource.Type.NORMAL)
+
+
+def test_subscribing_again_without_naming_policies_keeps_them(process):
+    process.create_topic()
+    slow = resource.RateLimit(enabled=True, max_receives_per_second=5)
+    made = process.subscribe(rate_limit=slow, dead_letter_queue="dead")
+    assert process.subscribe() == made
+    with pytest.raises(errors.SubscriptionAlreadyExist):
+        process.subscribe(dead_letter_queue="other")
 
 
 def test_a_topic_is_created_once_and_the_same_is_no_error(process, clock):

@@ -145,7 +145,8 @@ def test_what_a_release_made_active_is_received_in_its_order_and_only_once(proce
 
 
 def change(sequence, before, after, partition="q#0"):
-    return ports.Change(partition=partition, sequence=str(sequence), before=before, after=after)
+    delta = memory.counts_of(after) - memory.counts_of(before)
+    return ports.Change(partition=partition, sequence=str(sequence), delta=delta)
 
 
 LIFE = [

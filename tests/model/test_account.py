@@ -21,7 +21,15 @@ def test_a_key_does_not_show_its_secret():
 
 
 def test_an_account_logs_nowhere_and_traces_nothing_unless_told_to():
-    assert account.AccountAttributes() == account.AccountAttributes(logging_bucket="", trace_enabled=0)
+    assert account.AccountAttributes() == account.AccountAttributes(
+        log_enabled=False, log_project="", log_store="", trace_enabled=0
+    )
+
+
+def test_the_logging_bucket_of_the_xml_api_is_the_project_while_logs_are_kept():
+    there = account.AccountAttributes(log_enabled=True, log_project="logs", log_store="store")
+    assert there.logging_bucket == "logs"
+    assert account.AccountAttributes(log_project="logs").logging_bucket == ""
 
 
 @pytest.mark.parametrize("value", [None, 0, 1])

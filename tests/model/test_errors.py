@@ -30,6 +30,7 @@ STATUSES = {
     "SubscriptionNameLengthError": 400,
     "SubscriptionNumExceededLimit": 400,
     "EndpointInvalid": 400,
+    "IdempotentParameterMismatch": 400,
     "AccessDenied": 403,
     "InvalidAccessKeyId": 403,
     "SignatureDoesNotMatch": 403,
@@ -41,6 +42,7 @@ STATUSES = {
     "QueueAlreadyExist": 409,
     "TopicAlreadyExist": 409,
     "SubscriptionAlreadyExist": 409,
+    "IdempotentProcessing": 409,
     "TooManyRequests": 429,
     "InternalError": 500,
 }

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from chalicelib.model import errors, queue
+from chalicelib.model import errors, queue, resource
 
 DEMO = queue.Queue(
     name="demo",
@@ -47,6 +47,9 @@ def test_a_queue_has_the_documented_attributes_when_nobody_names_any():
         "visibility_timeout": 30,
         "polling_wait_seconds": 0,
         "logging_enabled": False,
+        "dead_letter": {"enabled": False, "target": "", "max_receive_count": 16},
+        "rate_limit": {"enabled": False, "max_receives_per_second": 20_000},
+        "encryption": {"enabled": False, "sse_type": "SMQ", "algorithm": "AES-256-GCM", "key_id": ""},
     }
 
 
@@ -85,6 +88,30 @@ def test_a_change_replaces_what_it_names_and_leaves_the_rest():
 def test_a_change_that_names_nothing_changes_nothing():
     attributes = queue.QueueAttributes(visibility_timeout=60)
     assert attributes.evolve(queue.QueueChange()) == attributes
+
+
+def test_a_change_names_a_policy_as_a_whole():
+    policy = resource.DeadLetter(enabled=True, target="dead", max_receive_count=3)
+    change = queue.QueueChange(dead_letter=policy)
+    assert change.named() == {"dead_letter": policy}
+    assert queue.QueueAttributes(delay_seconds=7).evolve(change) == queue.QueueAttributes(
+        delay_seconds=7, dead_letter=policy
+    )
+
+
+def test_dead_letters_go_to_what_a_queue_may_be_called():
+    with pytest.raises(errors.InvalidArgument) as raised:
+        queue.QueueAttributes(dead_letter=resource.DeadLetter(enabled=True, target="a_b"))
+    assert raised.value.message == "The value of DeadLetterTargetQueue is not the name of a queue."
+
+
+def test_a_creation_is_content_with_policies_it_does_not_name_but_with_no_other_attribute():
+    policed = queue.QueueAttributes(rate_limit=resource.RateLimit(enabled=True, max_receives_per_second=5))
+    assert policed.answers(queue.QueueChange())
+    assert policed.answers(queue.QueueChange(delay_seconds=0, rate_limit=policed.rate_limit))
+    assert not policed.answers(queue.QueueChange(delay_seconds=1))
+    assert not policed.answers(queue.QueueChange(rate_limit=resource.RateLimit()))
+    assert not queue.QueueAttributes(delay_seconds=1).answers(queue.QueueChange())
 
 
 def test_a_change_out_of_range_is_refused_as_a_whole():

@@ -90,11 +90,18 @@ class PythonTopics:
         urls, marker = clients._python_call(self._account.get_topic(topic).list_subscription, "", limit, marker)
         return urls, marker
 
-    def publish(self, topic: str, body: str, tag: str = "", properties: clients.Properties | None = None) -> Values:
+    def publish(
+        self,
+        topic: str,
+        body: str,
+        tag: str = "",
+        properties: clients.Properties | None = None,
+        group_id: str | None = None,
+    ) -> Values:
         from mns import message_property  # noqa: PLC0415
         from mns import topic as topics  # noqa: PLC0415
 
-        message = topics.TopicMessage(body, tag)
+        message = topics.TopicMessage(body, tag, message_group_id=group_id or "")
         for key, (kind, value) in (properties or {}).items():
             given = base64.b64decode(value) if kind == "BINARY" else value
             message.add_user_property(key, message_property.MessagePropertyValue(kind, given))

@@ -200,7 +200,7 @@ def test_a_receipt_dies_with_a_release_even_where_clocks_differ(stores):
     of = make_queue()
     stores.messages.put(of, make_message())
     [held] = claim(stores, of, seconds=1)
-    stores.messages.release(of.partitions[0], now=NOW + 1_000, limit=10)
+    stores.messages.release(of, of.partitions[0], now=NOW + 1_000, limit=10)
     assert not stores.messages.postpone(held.receipt(of), now=NOW + 500, visible_at=NOW + 9_000, stamp="00000000000b")
     [outcome] = stores.messages.delete([held.receipt(of)], now=NOW + 500)
     assert outcome is not None
@@ -236,11 +236,11 @@ def test_a_release_makes_what_is_due_active_and_says_when_the_next_is(stores):
     moments = [NOW + 1_000, NOW + 2_000, NOW + 3_000]
     stores.messages.put_all(of, [make_message(f"{moment}", visible_at=moment) for moment in moments])
     partition = of.partitions[0]
-    first = stores.messages.release(partition, now=NOW + 2_000, limit=1)
+    first = stores.messages.release(of, partition, now=NOW + 2_000, limit=1)
     assert (first.count, first.next_due) == (1, NOW + 2_000)
-    second = stores.messages.release(partition, now=NOW + 2_000, limit=10)
+    second = stores.messages.release(of, partition, now=NOW + 2_000, limit=10)
     assert (second.count, second.next_due) == (1, NOW + 3_000)
-    assert stores.messages.release(partition, now=NOW + 9_000, limit=10).next_due is None
+    assert stores.messages.release(of, partition, now=NOW + 9_000, limit=10).next_due is None
     assert [item.body for item in stores.messages.peek(of, limit=16, now=NOW + 9_000)] == [str(m) for m in moments]
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from chalicelib.model import account, limits, queue
+from chalicelib.broker import ports
+from chalicelib.model import account, acl, limits, queue, resource
+from chalicelib.storage import queues
 from tests.conftest import NOW, Stores
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
@@ -10,7 +12,7 @@ ELSEWHERE = account.Namespace(account_id="1234567890123456", region="cn-shanghai
 OTHER = account.Namespace(account_id="6543210987654321", region="cn-hangzhou")
 
 
-def make(name: str, **attributes: int) -> queue.Queue:
+def make(name: str, **attributes) -> queue.Queue:
     return queue.Queue(
         name=name,
         queue_id=f"id-of-{name}",
@@ -47,6 +49,29 @@ def test_a_change_touches_only_what_it_names(stores):
     assert stores.queues.get(HERE, "demo") == changed
 
 
+def test_policies_type_and_tags_are_kept_and_only_where_they_are_not_the_default(stores):
+    full = make(
+        "demo",
+        dead_letter=resource.DeadLetter(enabled=True, target="dead", max_receive_count=3),
+        rate_limit=resource.RateLimit(enabled=True, max_receives_per_second=5),
+        encryption=resource.Encryption(enabled=True, sse_type="KMS", key_id="key-1"),
+    ).evolve(type=resource.Type.FIFO, tags=(resource.Tag(key="stage", value="ü"), resource.Tag(key="team")))
+    stores.queues.create(HERE, full)
+    assert stores.queues.get(HERE, "demo") == full
+    extra = {"dead_letter", "rate_limit", "encryption", "type", "tags"}
+    assert extra & queues._encode(make("plain")).keys() == set()
+    assert extra & queues._encode(full).keys() == extra
+
+
+def test_a_policy_is_changed_and_switched_off_again(stores):
+    stores.queues.create(HERE, make("demo"))
+    on = resource.DeadLetter(enabled=True, target="dead")
+    stores.queues.change(HERE, "demo", queue.QueueChange(dead_letter=on), NOW)
+    assert stores.queues.get(HERE, "demo") == make("demo", dead_letter=on)
+    stores.queues.change(HERE, "demo", queue.QueueChange(dead_letter=resource.DeadLetter()), NOW)
+    assert stores.queues.get(HERE, "demo") == make("demo")
+
+
 def test_a_change_of_a_missing_queue_makes_none(stores):
     assert stores.queues.change(HERE, "demo", queue.QueueChange(delay_seconds=1), NOW) is None
     assert stores.queues.get(HERE, "demo") is None
@@ -76,16 +101,44 @@ def test_queues_are_counted_by_namespace_and_found_everywhere(stores):
     for namespace, name in ((HERE, "a"), (HERE, "b"), (OTHER, "a"), (ELSEWHERE, "c")):
         stores.queues.create(namespace, make(name))
     assert [stores.queues.count(namespace) for namespace in (HERE, ELSEWHERE, OTHER)] == [2, 1, 1]
-    assert sorted(item.name for item in stores.queues.everywhere()) == ["a", "a", "b", "c"]
+    assert sorted(item.name for _, item in stores.queues.everywhere()) == ["a", "a", "b", "c"]
 
 
 def test_an_account_has_no_attributes_until_they_are_set_and_keeps_what_is_not_named(stores):
-    assert stores.accounts.attributes(HERE) == account.AccountAttributes(logging_bucket="", trace_enabled=0)
-    stores.accounts.change(HERE, account.AccountChange(logging_bucket="logs"))
+    assert stores.accounts.attributes(HERE) == account.AccountAttributes(
+        log_enabled=False, log_project="", log_store="", trace_enabled=0
+    )
+    stores.accounts.change(HERE, account.AccountChange(log_enabled=True, log_project="logs"))
     stores.accounts.change(HERE, account.AccountChange(trace_enabled=1))
     stores.accounts.change(HERE, account.AccountChange())
-    assert stores.accounts.attributes(HERE) == account.AccountAttributes(logging_bucket="logs", trace_enabled=1)
+    assert stores.accounts.attributes(HERE) == account.AccountAttributes(
+        log_enabled=True, log_project="logs", trace_enabled=1
+    )
     assert stores.accounts.attributes(OTHER) == account.AccountAttributes()
+
+
+def test_the_bucket_of_older_items_is_the_project_of_logs(stores):
+    key = {"pk": {"S": f"{HERE.account_id}#{HERE.region}"}, "sk": {"S": "A#"}}
+    item = key | {"logging_bucket": {"S": "old"}, "trace_enabled": {"N": "1"}}
+    stores.engine.put_item(TableName=stores.prefix + "resources", Item=item)
+    assert stores.accounts.attributes(HERE) == account.AccountAttributes(
+        log_enabled=True, log_project="old", trace_enabled=1
+    )
+    stores.accounts.change(HERE, account.AccountChange(log_project="new"))
+    assert stores.accounts.attributes(HERE).logging_bucket == "new"
+
+
+def test_the_rules_of_an_endpoint_are_put_in_the_place_of_those_that_are_there(stores):
+    first = acl.Acl(enabled=False)
+    second = acl.Acl(entries=(acl.Entry(cidr="10.0.0.0/8", created_at=NOW),))
+    assert stores.accounts.rules(HERE) == acl.OPEN
+    assert [stores.accounts.put_rules(HERE, acl.OPEN, first) for _ in range(2)] == [True, False]
+    assert (stores.accounts.rules(HERE), stores.accounts.rules(OTHER)) == (first, acl.OPEN)
+    assert stores.accounts.put_rules(HERE, first, second)
+    assert stores.accounts.rules(HERE) == second
+    assert stores.accounts.put_rules(HERE, second, acl.OPEN)
+    assert stores.accounts.put_rules(HERE, acl.OPEN, second)
+    assert stores.accounts.attributes(HERE) == account.AccountAttributes()
 
 
 def test_the_service_is_opened_by_the_first_order_only(stores):
@@ -151,3 +204,15 @@ def test_a_marker_before_or_past_the_prefix_is_as_good_as_any(stores, after, nam
 
 def test_a_prefix_longer_than_any_name_finds_nothing(stores):
     assert stores.queues.list(HERE, prefix="x" * 5_000, after=None, limit=10).queues == ()
+
+
+def test_a_token_is_taken_once_until_its_moment_and_keeps_its_outcome(stores):
+    take = stores.tokens.take
+    assert take("t", "first", now=NOW, until=NOW + 10) is None
+    assert take("t", "second", now=NOW + 9, until=NOW + 99) == ports.Taken(digest="first", outcome=None)
+    assert take("other", "second", now=NOW, until=NOW + 10) is None
+    stores.tokens.settle("t", "first", "what came of it", until=NOW + 20)
+    assert take("t", "first", now=NOW + 19, until=NOW + 99) == ports.Taken(digest="first", outcome="what came of it")
+    assert take("t", "third", now=NOW + 20, until=NOW + 99) is None
+    stores.tokens.give_back("t")
+    assert take("t", "fourth", now=NOW + 21, until=NOW + 99) is None

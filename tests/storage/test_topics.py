@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.model import delivery, limits, message, publication, retry, subscription, topic
+from chalicelib.model import delivery, limits, message, publication, queue, resource, retry, subscription, topic
 from chalicelib.storage import deliveries, publications, topics
 from infra.embedded.engine import EmbeddedEngine
 from tests.conftest import NOW
@@ -38,6 +38,24 @@ def test_a_topic_is_changed_and_deleted_once_and_its_deletion_is_told(stores):
     assert [stores.topics.delete(HERE, "demo") for _ in range(2)] == [True, False]
     assert stores.topics.change(HERE, "demo", topic.TopicChange(logging_enabled=True), NOW + 1) is None
     assert [told for _, told in topics.read_deletions(records(stores, "resources"))] == [(HERE, changed)]
+
+
+def test_a_topic_keeps_its_type_tags_and_encryption(stores):
+    sealed = make_topic(encryption=resource.Encryption(enabled=True)).evolve(
+        type=resource.Type.FIFO, tags=(resource.Tag(key="team", value="a"),)
+    )
+    stores.topics.create(HERE, sealed)
+    assert stores.topics.get(HERE, "demo") == sealed
+    change = topic.TopicChange(encryption=resource.Encryption())
+    assert stores.topics.change(HERE, "demo", change, NOW).attributes == topic.TopicAttributes()
+
+
+def test_a_subscription_keeps_its_rate_limit(stores):
+    slow = resource.RateLimit(enabled=True, max_receives_per_second=5)
+    stores.subscriptions.create(make_subscription(rate_limit=slow))
+    assert stores.subscriptions.get(HERE, "t1", "sub") == make_subscription(rate_limit=slow)
+    change = subscription.SubscriptionChange(rate_limit=resource.RateLimit())
+    assert stores.subscriptions.change(make_subscription(), change, NOW) == make_subscription().evolve(modified_at=NOW)
 
 
 def test_topics_are_listed_by_name(stores):
@@ -107,7 +125,7 @@ def test_a_publication_comes_back_verbatim_and_so_does_the_streams_record(stores
     assert stores.publications.get_all([key, ("t1", 0, new.message_id)]) == {key: new}
     assert [told for _, told in publications.read_new(records(stores, "publications"))] == [new]
     [change] = publications.read_changes(records(stores, "publications"))
-    assert (change.partition, change.before, change.after) == ("t1#1", None, message.State.ACTIVE)
+    assert (change.partition, change.delta) == ("t1#1", queue.Counts(active=1))
 
 
 def make_delivery(number=7, due_at=NOW + 1_000, **changes):

@@ -12,11 +12,11 @@ from chalicelib.wire import accounts, http
     [
         (
             b'<Account xmlns="http://mns.aliyuncs.com/doc/v1/"><LoggingBucket>my-log-project</LoggingBucket></Account>',
-            account.AccountChange(logging_bucket="my-log-project"),
+            account.AccountChange(log_enabled=True, log_project="my-log-project"),
         ),
         (
             b"<Account><LoggingBucket></LoggingBucket><TraceEnabled>1</TraceEnabled></Account>",
-            account.AccountChange(logging_bucket="", trace_enabled=1),
+            account.AccountChange(log_enabled=False, log_project="", trace_enabled=1),
         ),
         (b"<Account><TraceEnabled>0</TraceEnabled></Account>", account.AccountChange(trace_enabled=0)),
         (b"<Account/>", account.AccountChange()),
@@ -45,7 +45,11 @@ def test_anything_else_is_refused(body, code):
     ("attributes", "bucket", "trace"),
     [
         (account.AccountAttributes(), b"", b"0"),
-        (account.AccountAttributes(logging_bucket="my-log-project", trace_enabled=1), b"my-log-project", b"1"),
+        (
+            account.AccountAttributes(log_enabled=True, log_project="my-log-project", trace_enabled=1),
+            b"my-log-project",
+            b"1",
+        ),
     ],
 )
 def test_the_attributes_always_have_a_logging_bucket_for_the_python_sdk_insists_on_it(attributes, bucket, trace):

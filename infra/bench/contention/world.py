@@ -147,6 +147,7 @@ class Remote:
         self.query = self._reaching(engine.query)
         self.batch_get_item = self._reaching(engine.batch_get_item)
         self.batch_write_item = self._reaching(engine.batch_write_item)
+        self.transact_write_items = self._reaching(engine.transact_write_items)
 
     def _reaching(self, method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def call(**arguments: Any) -> dict[str, Any]:

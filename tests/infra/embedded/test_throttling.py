@@ -152,6 +152,20 @@ def test_what_of_a_batch_get_cannot_be_read_comes_back_as_it_was_asked_for(engin
     assert answer["UnprocessedKeys"] == {TABLE: {"Keys": keys[4:], "ConsistentRead": True}}
 
 
+def test_a_transaction_costs_twice_and_is_cancelled_by_one_partition_that_takes_no_more(engine):
+    actions = [{"Put": {"TableName": TABLE, "Item": item(pk=pk)}} for pk in "ab"]
+    for _ in range(5):
+        engine.transact_write_items(TransactItems=actions)
+    assert engine.written == 20
+    with pytest.raises(ClientError) as caught:
+        engine.transact_write_items(TransactItems=[*actions, {"Delete": {"TableName": TABLE, "Key": item(pk="c")}}])
+    assert [reason["Code"] for reason in caught.value.response["CancellationReasons"]] == [
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceeded",
+        "None",
+    ]
+
+
 def test_capacity_is_reported_to_those_who_ask(engine):
     assert "ConsumedCapacity" not in engine.put_item(TableName=TABLE, Item=item())
     answer = engine.put_item(TableName=TABLE, Item=item(), ReturnConsumedCapacity="TOTAL")

@@ -1,0 +1,72 @@
+"""From where an account's queues and topics can be reached: whether the public endpoint is on, and for whom."""
+
+import functools
+import ipaddress
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chalicelib.model import errors, limits
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+_ADDRESSES_KEPT = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Addresses that are let in."""
+
+    cidr: str  # as `parse_cidr` writes it
+    created_at: int  # ms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acl:
+    """Who is let in at the public endpoint; without entries everybody is."""
+
+    enabled: bool = True  # whether the endpoint is on at all
+    entries: tuple[Entry, ...] = ()
+
+    def check(self, address: str) -> None:
+        """Let a client in by the address that it calls from; raises errors.AccessDenied."""
+        if not self.enabled:
+            raise errors.AccessDenied("The public endpoint of the account is disabled in this region.")
+        if self.entries and not self._admits(address):
+            raise errors.AccessDenied(
+                f"The address {address or 'of the client'} is not in the access control list of the public endpoint."
+            )
+
+    @functools.cached_property
+    def _networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(entry.cidr) for entry in self.entries)
+
+    def _admits(self, text: str) -> bool:
+        address = _address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+OPEN = Acl()
+
+
+def parse_cidr(text: str) -> str:
+    """A block of addresses, or a single one, in its usual form; raises errors.InvalidArgument."""
+    try:
+        return str(ipaddress.ip_network(text.strip()))
+    except ValueError as error:
+        raise errors.InvalidArgument(f"{text[:64]!r} is no CIDR block, such as 192.0.2.0/24.") from error
+
+
+def check_entries(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return `entries`; raise errors.InvalidArgument if a list cannot have so many."""
+    if len(entries) > limits.ACL_ENTRIES:
+        raise errors.InvalidArgument(f"The list would have {len(entries)} entries, but {limits.ACL_ENTRIES} is most.")
+    return entries
+
+
+@functools.lru_cache(maxsize=_ADDRESSES_KEPT)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,5 @@
+"""The products that are spoken; a call finds its product by the version it names."""
+
+from chalicelib.rpc import mns_open
+
+PRODUCTS = (mns_open.PRODUCT,)

@@ -1,0 +1,34 @@
+"""The machine of FIFO queues, on the tables: what holds for the plain dictionaries of the broker's tests holds here."""
+
+from hypothesis import settings
+
+from chalicelib.storage import batches, client, errors, messages, queues, resources
+from infra.embedded.engine import EmbeddedEngine
+from infra.local import engine as engines
+from tests.broker.fakes import Tables
+from tests.broker.test_life_of_groups import FifoQueue
+
+
+class StoredQueue(FifoQueue):
+    """The same queue, on the embedded engine."""
+
+    def tables(self) -> Tables:
+        made = Tables()
+        self.engine = EmbeddedEngine(None, now=made.clock.now)
+        engines.make_tables(self.engine, "t-")
+        gate = errors.Gate(self.engine)
+        batch = batches.Batches(gate=gate, clock=made.clock)
+        made.queues = queues.Queues(resources=resources.Resources(gate=gate, prefix="t-"))
+        made.messages = messages.Messages(
+            gate=gate, batches=batch, fan=client.one_by_one, ids=made.ids, prefix="t-", inline=1024
+        )
+        return made
+
+    def teardown(self):
+        super().teardown()
+        if hasattr(self, "engine"):
+            self.engine.close()
+
+
+TestLifeOfGroups = StoredQueue.TestCase
+TestLifeOfGroups.settings = settings(max_examples=30, stateful_step_count=30, deadline=None, database=None)
