@@ -30,7 +30,7 @@ from chalicelib.push import addresses, http, lanes, mail, mobile, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
-from chalicelib.storage import batches, client, errors, resources
+from chalicelib.storage import batches, client, errors, payloads, resources
 from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
@@ -120,7 +120,12 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
-        gate=gate, batches=batch, fan=fan, ids=ids, prefix=prefix, inline=settings.inline_bytes
+        gate=gate,
+        batches=batch,
+        payloads=payloads.Payloads(gate=gate, batches=batch, prefix=prefix, inline=settings.inline_bytes),
+        fan=fan,
+        ids=ids,
+        prefix=prefix,
     )
     queue_verbs = queues.Queues(
         store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards, settle=settle

@@ -15,6 +15,7 @@ from chalicelib.storage import (
     errors,
     identities,
     messages,
+    payloads,
     publications,
     queues,
     resources,
@@ -117,7 +118,12 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
         publications=publications.Publications(gate=gate, batches=batch, prefix=prefix),
         deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
-            gate=gate, batches=batch, fan=recorder.fan, ids=clocks.RandomIds(), prefix=prefix, inline=1024
+            gate=gate,
+            batches=batch,
+            payloads=payloads.Payloads(gate=gate, batches=batch, prefix=prefix, inline=1024),
+            fan=recorder.fan,
+            ids=clocks.RandomIds(),
+            prefix=prefix,
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
         identities=identities.Identities(gate=gate, prefix=prefix),

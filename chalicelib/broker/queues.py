@@ -81,17 +81,11 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         attributes = queue.QueueAttributes().evolve(change)
         queue.check_name(name)
         labels = resource.check_tags(tags)
-        self._check_fifo(kind or resource.Type.NORMAL, change)
-        self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
-        return self._create(
-            namespace,
-            name,
-            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
-            most=limits.QUEUES_PER_ACCOUNT,
-            full=lambda: errors.QueueNumExceededLimit(
-                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
-            ),
-            make=lambda now: queue.Queue(
+
+        def make(now: int) -> queue.Queue:
+            self._check_fifo(kind or resource.Type.NORMAL, change)
+            self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
+            return queue.Queue(
                 name=name,
                 queue_id=self._ids.queue_id(),
                 shards=self._shards,
@@ -100,7 +94,17 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
                 modified_at=now,
                 type=kind or resource.Type.NORMAL,
                 tags=labels,
+            )
+
+        return self._create(
+            namespace,
+            name,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
+            most=limits.QUEUES_PER_ACCOUNT,
+            full=lambda: errors.QueueNumExceededLimit(
+                f"The account has {limits.QUEUES_PER_ACCOUNT} queues in {namespace.region}, the most it may have."
             ),
+            make=make,
         )
 
     def set_attributes(self, namespace: account.Namespace, name: str, change: queue.QueueChange) -> None:

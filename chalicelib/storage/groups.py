@@ -122,7 +122,7 @@ class Groups:
             claimed += self._claim(where, limit - len(claimed), now, visible_at, dead, moments)
             if len(claimed) == limit:
                 break
-        return ports.Claim(messages=tuple(self._decode(claimed)), next_due=min(moments, default=None))
+        return ports.Claim(messages=tuple(self._decode(of, claimed)), next_due=min(moments, default=None))
 
     def peek(
         self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None
@@ -140,7 +140,7 @@ class Groups:
                     found += [(row, heads.get(_order(row))) for row in seen.rows]
             if len(found) >= limit:
                 break
-        return tuple(self._decode(found[:limit]))
+        return tuple(self._decode(of, found[:limit]))
 
     def postpone(self, of: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
         """See `ports.Messages`."""
@@ -210,7 +210,7 @@ class Groups:
             "ttl": items.number(new.expires_at // 1000),
         }
         varying = items.size({"group_id": state["group_id"]})
-        return self._payloads.join(new, state, besides=_STATE_BYTES + varying)
+        return self._payloads.join(of, new, state, besides=_STATE_BYTES + varying)
 
     def _appending(self, encoded: Sequence[client.Item], tail: str) -> list[dict[str, Any]]:
         """The actions that put messages of one group behind its last one, whose order is `tail` as far as is known.
@@ -486,7 +486,7 @@ class Groups:
         try:
             letters = [
                 dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
-                for found in self._decode([(row, heads.get(_order(row))) for row in rows])
+                for found in self._decode(dead.source, [(row, heads.get(_order(row))) for row in rows])
             ]
             encoded, apart = self._encode_all(dead.target, letters)
             if apart and self._payloads.put_all(apart):
@@ -510,9 +510,11 @@ class Groups:
             pass
         return False
 
-    def _decode(self, found: Sequence[tuple[client.Item, group.Head | None]]) -> Iterator[message.Message]:
-        """The messages in items, in their order, each as what became of it says."""
-        complete = self._payloads.complete([(row["message_id"]["S"], row) for row, _ in found])
+    def _decode(
+        self, of: queue.Queue, found: Sequence[tuple[client.Item, group.Head | None]]
+    ) -> Iterator[message.Message]:
+        """The messages in items of a queue, in their order, each as what became of it says."""
+        complete = self._payloads.complete(of, [(row["message_id"]["S"], row) for row, _ in found])
         for (row, head), payload in zip(found, complete, strict=True):
             yield _decode(row, head, payload)
 

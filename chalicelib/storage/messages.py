@@ -64,17 +64,24 @@ class Messages:
     """The port `Messages` on DynamoDB."""
 
     def __init__(
-        self, *, gate: errors.Gate, batches: batches.Batches, fan: client.Fan, ids: ports.Ids, prefix: str, inline: int
+        self,
+        *,
+        gate: errors.Gate,
+        batches: batches.Batches,
+        payloads: payloads.Payloads,
+        fan: client.Fan,
+        ids: ports.Ids,
+        prefix: str,
     ) -> None:
         """Set up.
 
         Args:
             gate: the engine.
             batches: batch calls on it.
+            payloads: of the messages.
             fan: how independent calls are made.
             ids: picks among candidates under contention.
             prefix: of the tables' names.
-            inline: bytes of an item up to which the payload stays with the state.
         """
         self._gate = gate
         self._batches = batches
@@ -82,11 +89,9 @@ class Messages:
         self._ids = ids
         self._prefix = prefix
         self._table = prefix + schema.MESSAGES.name
-        self._payloads = payloads.Payloads(gate=gate, batches=batches, prefix=prefix, inline=inline)
+        self._payloads = payloads
         self._spread = contention.Spread()
-        self._groups = groups.Groups(
-            gate=gate, batches=batches, payloads=self._payloads, fan=fan, ids=ids, prefix=prefix
-        )
+        self._groups = groups.Groups(gate=gate, batches=batches, payloads=payloads, fan=fan, ids=ids, prefix=prefix)
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
         if of.is_fifo:
@@ -136,7 +141,7 @@ class Messages:
             others, wave = others[wave:], _WAVE_GROWTH * wave
         if haul.refusal is not None and not haul.items:
             raise haul.refusal
-        return ports.Claim(messages=tuple(self._decode(haul.items)), next_due=haul.next_due)
+        return ports.Claim(messages=tuple(self._decode(of, haul.items)), next_due=haul.next_due)
 
     def peek(
         self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
@@ -149,7 +154,7 @@ class Messages:
             found += self._peek(partition, limit - len(found), now, dead)
             if len(found) == limit:
                 break
-        return tuple(self._decode(found))
+        return tuple(self._decode(of, found))
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
         if receipt.group is not None:
@@ -276,7 +281,7 @@ class Messages:
         if not dead.takes(items.integer(item, "dequeues")):
             return False
         try:
-            [found] = self._decode([item])
+            [found] = self._decode(dead.source, [item])
             letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
             state, body = self._encode(dead.target, letter)
             if body is not None:
@@ -453,11 +458,11 @@ class Messages:
         if new.group_id is not None:
             state["group_id"] = items.text(new.group_id)
         varying = items.size({"group_id": state["group_id"]}) if new.group_id is not None else 0
-        return self._payloads.join(new, state, besides=_STATE_BYTES + varying + _ROOM)
+        return self._payloads.join(of, new, state, besides=_STATE_BYTES + varying + _ROOM)
 
-    def _decode(self, states: Sequence[client.Item]) -> Iterator[message.Message]:
-        """The messages in items, in their order."""
-        payloads = self._payloads.complete([(item["sk"]["S"], item) for item in states])
+    def _decode(self, of: queue.Queue, states: Sequence[client.Item]) -> Iterator[message.Message]:
+        """The messages in items of a queue, in their order."""
+        payloads = self._payloads.complete(of, [(item["sk"]["S"], item) for item in states])
         return (_decode(item, payload) for item, payload in zip(states, payloads, strict=True))
 
 

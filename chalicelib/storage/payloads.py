@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chalicelib.model import errors as model_errors
-from chalicelib.model import limits, message
+from chalicelib.model import limits, message, queue
 from chalicelib.storage import batches, client, errors, items, schema
 
 
@@ -22,10 +22,18 @@ class Payloads:
         self._table = prefix + schema.BODIES.name
         self._inline = inline
 
-    def join(self, new: message.Message, state: client.Item, *, besides: int) -> tuple[client.Item, client.Item | None]:
+    def join(
+        self,
+        of: queue.Queue,  # noqa: ARG002  # whose attributes say how payloads are kept
+        new: message.Message,
+        state: client.Item,
+        *,
+        besides: int,
+    ) -> tuple[client.Item, client.Item | None]:
         """The item of a message and, where the payload stands apart, that of the payload.
 
         Args:
+            of: the queue that the message goes to.
             new: the message.
             state: all else that is to be kept of it.
             besides: bytes of the state at most, what it may grow by included.
@@ -55,15 +63,24 @@ class Payloads:
             "Put": {"TableName": self._table, "Item": mark, "ConditionExpression": "attribute_not_exists(pk)"},
         }
 
-    def complete(self, states: Sequence[tuple[str, client.Item]]) -> Iterator[dict[str, Any]]:
-        """The payloads of messages, each given by its id and its state, in their order, as fields of the message."""
-        apart = [{"pk": items.text(message_id)} for message_id, state in states if "body" not in state]
+    def complete(
+        self,
+        of: queue.Queue,  # noqa: ARG002  # the same
+        states: Sequence[tuple[str, client.Item]],
+    ) -> Iterator[dict[str, Any]]:
+        """The payloads of a queue's messages, each given by its id and its state, as fields of the message."""
+        apart = [{"pk": items.text(message_id)} for message_id, state in states if not _is_inline(state)]
         found = {item["pk"]["S"]: item for item in self._batches.read(self._table, apart)} if apart else {}
         for message_id, state in states:
-            payload = state if "body" in state else found.get(message_id)
+            payload = state if _is_inline(state) else found.get(message_id)
             if payload is None:
                 raise model_errors.InternalError(f"The body of the message {message_id} is missing.")
             yield _decode(payload)
+
+
+def _is_inline(state: client.Item) -> bool:
+    """Whether an item has the payload with the state."""
+    return "body" in state
 
 
 def _encode(new: message.Message) -> client.Item:

@@ -22,7 +22,7 @@ _VISIBILITY_SECONDS = 2
 # What a consumer does with a message is told by its number, so that it happens in each run.
 LEFT = 7  # every seventh message of a group is left to its time-out when it is received for the first time ...
 GIVEN_BACK = 11  # ... and every eleventh is given back early
-_SHORTEST, _STEP, _LONGEST = 0.4, 0.23, 1.9  # seconds of load before a kill: another one each time
+_SHORTEST, _STEP, _LONGEST = 1.0, 0.7, 4.0  # seconds of load before a kill: another one each time
 _DRAIN_SECONDS = 600
 
 

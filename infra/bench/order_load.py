@@ -33,7 +33,8 @@ def ordered(job: jobs.Job) -> dict[str, Any]:
     """Send, receive and delete, keeping what was seen, until the server ends or nothing is left."""
     dialect = dialects.Fifo(job.endpoint, job.queue)
     seen = _Seen(limit=job.messages, idle_seconds=job.until_empty, counters=dict(job.counters))
-    groups = [f"group-{number}" for number in range(job.groups)]
+    names = [f"group-{number}" for number in range(job.groups)]
+    groups = sorted(names, key=lambda name: seen.counters.get(name, 0))  # those first that have fewest messages
     broken = 0
     try:
         client = exchange.Client(job.endpoint.address, job.producers + job.consumers)

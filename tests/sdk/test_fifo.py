@@ -61,8 +61,7 @@ def test_a_group_is_received_in_its_order_and_held_while_one_of_its_messages_is_
     with pytest.raises(RefusedError, match="MessageNotExist"):
         client.receive(queue, wait=0)
     client.delete(queue, first.receipt_handle)
-    [peeked] = client.peek_batch(queue, 1)
-    assert (peeked.body, peeked.group_id) == ("a2", "a")  # the client leaves the group out of a single peek
+    assert client.peek(queue).body == "a2"
     assert client.receive(queue).body == "a2"
 
 

@@ -103,11 +103,11 @@ def test_the_table_has_every_action_of_the_client():
 
 
 def test_a_queue_has_all_that_it_was_created_with(control, xml, name):
-    control("create_queue", queue_name=f"{name}-dead")
+    control("create_queue", queue_name=f"{name}-dead", queue_type="fifo")
     asked = {
         "queue_name": name,
         "queue_type": "fifo",
-        "delay_seconds": 1,
+        "delay_seconds": 0,
         "maximum_message_size": 2048,
         "message_retention_period": 3600,
         "visibility_timeout": 60,
@@ -128,7 +128,7 @@ def test_a_queue_has_all_that_it_was_created_with(control, xml, name):
     assert got == {
         "QueueName": name,
         "QueueType": "fifo",
-        "DelaySeconds": 1,
+        "DelaySeconds": 0,
         "MaximumMessageSize": 2048,
         "MessageRetentionPeriod": 3600,
         "VisibilityTimeout": 60,
@@ -146,8 +146,11 @@ def test_a_queue_has_all_that_it_was_created_with(control, xml, name):
         "Tags": [{"TagKey": "stage", "TagValue": ""}, {"TagKey": "team", "TagValue": "orders"}],
     }
     seen = xml.get_attributes(name)
-    assert (seen["DelaySeconds"], seen["LoggingEnabled"], seen["VisibilityTimeout"]) == (1, True, 60)
-    assert control.refused("create_queue", **asked | {"delay_seconds": 2}) == (409, "QueueAlreadyExist")
+    assert (seen["DelaySeconds"], seen["LoggingEnabled"], seen["VisibilityTimeout"]) == (0, True, 60)
+    assert control.refused("create_queue", **asked | {"visibility_timeout": 61}) == (409, "QueueAlreadyExist")
+    new = asked | {"queue_name": f"{name}-new"}
+    assert control.refused("create_queue", **new | {"delay_seconds": 1}) == (400, "InvalidParameter")
+    assert control.refused("create_queue", **new | {"queue_type": "normal"}) == (400, "InvalidParameter")
     assert control.refused("create_queue", **asked | {"queue_type": "normal"}) == (409, "QueueAlreadyExist")
 
 

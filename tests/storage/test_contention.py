@@ -1,7 +1,7 @@
 """What a process does about claims that others are faster at."""
 
 from chalicelib import clock as clocks
-from chalicelib.storage import batches, contention, messages
+from chalicelib.storage import batches, contention, messages, payloads
 from chalicelib.storage import errors as gates
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
@@ -60,14 +60,16 @@ class Outrun:
 
 
 def store(engine):
+    """A process's messages table on an engine."""
     gate = gates.Gate(engine)
+    batch = batches.Batches(gate=gate, clock=HandClock())
     return messages.Messages(
         gate=gate,
-        batches=batches.Batches(gate=gate, clock=HandClock()),
+        batches=batch,
+        payloads=payloads.Payloads(gate=gate, batches=batch, prefix="t-", inline=1024),
         fan=lambda call, arguments: [call(argument) for argument in arguments],
         ids=clocks.RandomIds(),
         prefix="t-",
-        inline=1024,
     )
 
 

@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-from chalicelib.storage import batches, client, errors, messages, queues, resources
+from chalicelib.storage import batches, client, errors, messages, payloads, queues, resources
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
 from tests.broker.fakes import Tables
@@ -20,7 +20,12 @@ class StoredQueue(FifoQueue):
         batch = batches.Batches(gate=gate, clock=made.clock)
         made.queues = queues.Queues(resources=resources.Resources(gate=gate, prefix="t-"))
         made.messages = messages.Messages(
-            gate=gate, batches=batch, fan=client.one_by_one, ids=made.ids, prefix="t-", inline=1024
+            gate=gate,
+            batches=batch,
+            payloads=payloads.Payloads(gate=gate, batches=batch, prefix="t-", inline=1024),
+            fan=client.one_by_one,
+            ids=made.ids,
+            prefix="t-",
         )
         return made
 

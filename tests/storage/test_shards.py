@@ -4,14 +4,12 @@ import itertools
 
 import pytest
 
-from chalicelib import clock as clocks
 from chalicelib.model import errors
-from chalicelib.storage import batches, messages
-from chalicelib.storage import errors as gates
 from infra.embedded import throttling
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
 from tests.conftest import NOW, HandClock
+from tests.storage.test_contention import store
 from tests.storage.test_messages import claim, make_message, make_queue
 
 
@@ -64,20 +62,9 @@ class Throttled:
         self.clock = HandClock()
         engine = EmbeddedEngine(None, now=self.clock.now)
         engines.make_tables(engine, "t-")
-        self.near = self._store(engine)
+        self.near = store(engine)
         self.engine = throttling.ThrottledEngine(engine, now=self.clock.now, write_units=write_units)
-        self.store = self._store(self.engine)
-
-    def _store(self, engine):
-        gate = gates.Gate(engine)
-        return messages.Messages(
-            gate=gate,
-            batches=batches.Batches(gate=gate, clock=self.clock),
-            fan=lambda call, arguments: [call(argument) for argument in arguments],
-            ids=clocks.RandomIds(),
-            prefix="t-",
-            inline=1024,
-        )
+        self.store = store(self.engine)
 
     def claim(self, of):
         return self.store.claim(of, limit=1, now=NOW, visible_at=NOW + 30_000).messages
