@@ -12,6 +12,7 @@ from chalicelib.storage import (
     accounts,
     batches,
     deliveries,
+    directory,
     errors,
     identities,
     messages,
@@ -19,6 +20,7 @@ from chalicelib.storage import (
     publications,
     queues,
     resources,
+    sealing,
     subscriptions,
     tallies,
     tokens,
@@ -27,6 +29,7 @@ from chalicelib.storage import (
 from infra.bench.costs import meter
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
+from infra.local import vault
 
 NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT, the moment of the protocol document's examples
 
@@ -64,7 +67,9 @@ class Stores:
     deliveries: deliveries.Deliveries
     tallies: tallies.Tallies
     identities: identities.Identities
+    directory: directory.Directory
     accounts: accounts.Accounts
+    sealing: sealing.Sealing
     tokens: tokens.Tokens
     recorder: meter.Meter
     engine: engines.LocalEngine
@@ -111,23 +116,26 @@ def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores
     gate = errors.Gate(recorder)
     batch = batches.Batches(gate=gate, clock=clock)
     resource = resources.Resources(gate=gate, prefix=prefix)
+    seal = sealing.Sealing(gate=gate, prefix=prefix, vault=vault.in_memory(), draw=os.urandom)
     return Stores(
         queues=queues.Queues(resources=resource),
         topics=topics.Topics(resources=resource),
         subscriptions=subscriptions.Subscriptions(resources=resource),
-        publications=publications.Publications(gate=gate, batches=batch, prefix=prefix),
+        publications=publications.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix),
         deliveries=deliveries.Deliveries(gate=gate, batches=batch, prefix=prefix),
         messages=messages.Messages(
             gate=gate,
             batches=batch,
-            payloads=payloads.Payloads(gate=gate, batches=batch, prefix=prefix, inline=1024),
+            payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=1024),
             fan=recorder.fan,
             ids=clocks.RandomIds(),
             prefix=prefix,
         ),
         tallies=tallies.Tallies(gate=gate, batches=batch, prefix=prefix),
-        identities=identities.Identities(gate=gate, prefix=prefix),
+        identities=identities.Identities(gate=gate, prefix=prefix, vault=vault.in_memory()),
+        directory=directory.Directory(gate=gate, batches=batch, prefix=prefix),
         accounts=accounts.Accounts(gate=gate, prefix=prefix),
+        sealing=seal,
         tokens=tokens.Tokens(gate=gate, prefix=prefix),
         recorder=recorder,
         engine=engine,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from chalicelib.api import logs
 from chalicelib.api.operations import Call, Step, Waiting
 from chalicelib.broker import messages as verbs
 from chalicelib.model import message
@@ -14,8 +15,14 @@ def send(call: Call) -> http.Response:
     """SendMessage or BatchSendMessage, as the root element says."""
     parsed = wire.parse_messages(call.request.body)
     if isinstance(parsed, message.Draft):
-        return wire.render_sent(call.verbs.messages.send(call.namespace, call.path["queue"], parsed))
-    return wire.render_batch(call.verbs.messages.send_batch(call.namespace, call.path["queue"], parsed))
+        sent = call.verbs.messages.send(call.namespace, call.path["queue"], parsed)
+        logs.messages(call, "SendMessage", map(logs.sent, [sent.message]))
+        return wire.render_sent(sent)
+    call.verbs.calls.charge(call.namespace, len(parsed))
+    outcomes = call.verbs.messages.send_batch(call.namespace, call.path["queue"], parsed)
+    stored = (logs.sent(each.message) for each in outcomes if isinstance(each, message.Sent))
+    logs.messages(call, "BatchSendMessage", stored)
+    return wire.render_batch(outcomes)
 
 
 def receive(call: Call) -> Step:
@@ -24,35 +31,49 @@ def receive(call: Call) -> Step:
     poll = call.verbs.messages.poll(
         call.namespace, call.path["queue"], limit=count or 1, wait_seconds=wait, since=call.request.arrived_at
     )
-    return _look(poll, partial(wire.render_received, batch=count is not None))
+    return _look(poll, partial(_received, call, batch=count is not None))
 
 
 def peek(call: Call) -> http.Response:
     """PeekMessage or BatchPeekMessage."""
     count = wire.parse_batch_size(call.request)
     peeked = call.verbs.messages.peek(call.namespace, call.path["queue"], limit=count or 1)
+    action = "PeekMessage" if count is None else "BatchPeekMessage"
+    logs.messages(call, action, ({"MessageId": each.message_id} for each in peeked))
     return wire.render_peeked(peeked, batch=count is not None)
 
 
 def delete(call: Call) -> http.Response:
     """DeleteMessage."""
-    call.verbs.messages.delete(call.namespace, call.path["queue"], wire.parse_receipt_handle(call.request))
+    handle = wire.parse_receipt_handle(call.request)
+    call.verbs.messages.delete(call.namespace, call.path["queue"], handle)
+    logs.messages(call, "DeleteMessage", (logs.handled(call, each) for each in [handle]))
     return http.Response(status=204)
 
 
 def delete_batch(call: Call) -> http.Response:
     """BatchDeleteMessage."""
     handles = wire.parse_receipt_handles(call.request.body)
-    return wire.render_delete_failures(call.verbs.messages.delete_batch(call.namespace, call.path["queue"], handles))
+    failures = call.verbs.messages.delete_batch(call.namespace, call.path["queue"], handles)
+    deleted = (logs.handled(call, each) for each in handles if each not in {handle for handle, _ in failures})
+    logs.messages(call, "BatchDeleteMessage", deleted)
+    return wire.render_delete_failures(failures)
 
 
 def change_visibility(call: Call) -> http.Response:
     """ChangeMessageVisibility."""
     handle = wire.parse_receipt_handle(call.request)
     seconds = wire.parse_visibility_timeout(call.request)
-    return wire.render_postponed(
-        call.verbs.messages.change_visibility(call.namespace, call.path["queue"], handle, seconds)
-    )
+    postponed = call.verbs.messages.change_visibility(call.namespace, call.path["queue"], handle, seconds)
+    logs.messages(call, "ChangeMessageVisibility", (logs.postponed(call, handle, each) for each in [postponed]))
+    return wire.render_postponed(postponed)
+
+
+def _received(call: Call, received: Sequence[message.Received], *, batch: bool) -> http.Response:
+    call.verbs.calls.charge(call.namespace, len(received))
+    action = "BatchReceiveMessage" if batch else "ReceiveMessage"
+    logs.messages(call, action, map(logs.received, received))
+    return wire.render_received(received, batch=batch)
 
 
 def _look(poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.Response]) -> Step:
@@ -63,5 +84,6 @@ def _look(poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.
         queue_id=poll.queue_id,
         deadline=poll.deadline,
         next_due=poll.next_due,
+        held_until=poll.held_until,
         resume=partial(_look, poll, render),
     )

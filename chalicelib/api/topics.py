@@ -1,5 +1,6 @@
 """Operations on topics, and PublishMessage."""
 
+from chalicelib.api import logs
 from chalicelib.api.operations import Call
 from chalicelib.wire import http, publications
 from chalicelib.wire import topics as wire
@@ -42,4 +43,6 @@ def list_topics(call: Call) -> http.Response:
 def publish(call: Call) -> http.Response:
     """PublishMessage."""
     draft = publications.parse_publication(call.request.body)
-    return publications.render_published(call.verbs.publications.publish(call.namespace, call.path["topic"], draft))
+    new = call.verbs.publications.publish(call.namespace, call.path["topic"], draft)
+    logs.published(call, new)
+    return publications.render_published(new)

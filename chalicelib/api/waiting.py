@@ -38,6 +38,7 @@ class SleepingWaiter:
             limits.LONG_POLL_LAST_LOOK_SECONDS,
         )
         next_look = min(step.deadline, step.next_due or step.deadline, now + int(pause * 1000))
+        next_look = min(step.deadline, max(next_look, step.held_until or next_look))
         self._clock.sleep(max(1, next_look - now) / 1000)
 
     def pass_on(self, queue_id: str) -> None:

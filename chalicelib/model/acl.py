@@ -2,12 +2,11 @@
 
 import functools
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from chalicelib.model import errors, limits
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _ADDRESSES_KEPT = 1024
 
 
@@ -36,12 +35,16 @@ class Acl:
             )
 
     @functools.cached_property
-    def _networks(self) -> tuple[Network, ...]:
-        return tuple(ipaddress.ip_network(entry.cidr) for entry in self.entries)
+    def _admits(self) -> Callable[[str], bool]:
+        """Whether an entry has an address; the answers are remembered, as each request asks."""
+        networks = [ipaddress.ip_network(entry.cidr) for entry in self.entries]
 
-    def _admits(self, text: str) -> bool:
-        address = _address(text)
-        return address is not None and any(address in network for network in self._networks)
+        @functools.lru_cache(maxsize=_ADDRESSES_KEPT)
+        def admits(text: str) -> bool:
+            address = _address(text)
+            return address is not None and any(address in network for network in networks)
+
+        return admits
 
 
 OPEN = Acl()
@@ -62,7 +65,6 @@ def check_entries(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return entries
 
 
-@functools.lru_cache(maxsize=_ADDRESSES_KEPT)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)

@@ -1,5 +1,6 @@
 """Push to mailboxes, through SES or an SMTP server."""
 
+import dataclasses
 import ipaddress
 import smtplib
 import ssl
@@ -36,12 +37,11 @@ class MailChannel:
         """Mail the notification."""
         to = notification.subscription.attributes.target
         assert isinstance(to, endpoint.Mail)  # noqa: S101  # the table of channels is by kind
-        usual = notification.subscription.attributes.mailing
-        attributes = notification.publication.draft.attributes.mail or publication.MailAttributes()
+        attributes = _attributes(notification)
         address = to.address or attributes.address
         if address is None:
             return delivery.Outcome(status=delivery.Status.INVALID_HOST, detail="The message names no mailbox.")
-        sender = attributes.sender or (usual.sender if usual else self._sender)
+        sender = attributes.sender or self._sender
         try:
             self._post(_compose(notification, attributes, sender, address), sender, address)
         except TimeoutError:
@@ -111,6 +111,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _attributes(notification: publication.Notification) -> publication.MailAttributes:
+    """What the message says of how it is mailed, and where it says nothing, the subscription."""
+    told = notification.publication.draft.attributes.mail or publication.MailAttributes()
+    usual = notification.subscription.attributes.mailing
+    if usual is None:
+        return told
+    return dataclasses.replace(told, sender=told.sender or usual.sender, subject=told.subject or usual.subject)
+
+
 def _compose(
     notification: publication.Notification, attributes: publication.MailAttributes, sender: str, address: str
 ) -> message.EmailMessage:
@@ -118,8 +127,7 @@ def _compose(
     mail = message.EmailMessage(_SEVEN_BITS)
     mail["From"] = sender
     mail["To"] = address
-    usual = notification.subscription.attributes.mailing
-    mail["Subject"] = attributes.subject or (usual.subject if usual else what.topic_name)
+    mail["Subject"] = attributes.subject or what.topic_name
     if attributes.reply_to_sender:
         mail["Reply-To"] = sender
     mail["Message-ID"] = f"<{notification.derived()[0]}@{what.namespace.account_id}.mns>"

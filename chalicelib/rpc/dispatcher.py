@@ -1,7 +1,7 @@
 """What every RPC call passes through: parameters, action, authentication, the action, and one gate for errors.
 
 Order of checks: the parameters can be read; action and version are known; the request is signed, fresh, and by whom it
-says; nobody has sent it before. What fails changes nothing.
+says; policies allow it; nobody has sent it before. What fails changes nothing.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from chalicelib import telemetry
 from chalicelib.broker import ports
@@ -81,8 +82,8 @@ class Dispatcher:
             raise rpc_errors.invalid("Format", "answers are in JSON.")
         proof = signatures.read(request, given)
         signatures.check_date(proof, self._clock.now())
-        caller = self._verbs.identities.key(proof.access_key_id)
-        expected = signatures.verify(proof, request, given, caller.secret)
+        key = self._verbs.identities.known(proof.access_key_id, proof.security_token)
+        expected = signatures.verify(proof, request, given, key.secret)
         if expected is not None:
             told = f" The server built this string to sign: {expected}" if self._explain else ""
             raise rpc_errors.RpcError(
@@ -91,11 +92,16 @@ class Dispatcher:
         own = {name: value for name, value in given.items() if name not in parameters.COMMON}
         call = calls.Call(
             parameters=parameters.Parameters(own),
-            caller=caller,
-            namespace=account.Namespace(account_id=caller.account_id, region=self._region_of(request, given)),
+            caller=key.caller,
+            namespace=account.Namespace(account_id=key.caller.account_id, region=self._region_of(request, given)),
             verbs=self._verbs,
             request=request,
         )
+        for resource in () if action.is_open else action.resources_of(call):
+            self._verbs.permissions.authorise(
+                call.caller, call.namespace.account_id, partial(product.asked, action, call, resource)
+            )
+        self._verbs.calls.admit(call.namespace, metadata=True)
         return lambda: self._guard(exchange, lambda: self._run(exchange, product, action, call, proof))
 
     def _run(
@@ -120,7 +126,7 @@ class Dispatcher:
     def _once(self, product: calls.Product, action: calls.Action, call: calls.Call) -> calls.Fields:
         """The action's answer; the one of before if the call's ClientToken says that it is the same."""
         token = call.parameters.text("ClientToken")
-        if token is None:
+        if token is None or not product.remembers:
             return action.run(call)
         if len(token) > limits.CLIENT_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
             raise rpc_errors.invalid("ClientToken", f"{limits.CLIENT_TOKEN_LENGTH} ASCII characters are most.")
@@ -146,7 +152,6 @@ class Dispatcher:
             known,
             request_id=exchange.request_id,
             host=exchange.request.headers.get("host", "localhost"),
-            product=table.PRODUCTS[0].code,
         )
 
     def _region_of(self, request: http.Request, given: Mapping[str, str]) -> str:

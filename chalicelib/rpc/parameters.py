@@ -107,9 +107,11 @@ class Parameters:
         if value is None:
             return None
         try:
-            return json.loads(value)
+            found = json.loads(value)
+            json.dumps(found, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
         except (ValueError, RecursionError) as error:
             raise errors.invalid(self._of + name, "it should be JSON.") from error
+        return found
 
     def member(self, name: str) -> "Parameters | None":
         """The members of a JSON object, read like parameters; None: not given."""

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 import chalicelib
-from infra.cli import migrate, serve
+from infra.cli import account, migrate, serve
 from infra.local import config
 
 
@@ -14,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"OpenMNS {chalicelib.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.register(commands)
+    account.register(commands)
     migrate.register(commands)
     chosen = parser.parse_args(arguments)
     try:

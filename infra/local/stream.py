@@ -8,6 +8,7 @@ What becomes of a batch of records:
     a record failed  it is kept in the table `failures`, and passed over: the dead-letter end
 """
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -160,9 +161,15 @@ class Stream:
             "sk": {"S": _sequence(record)},
             "at": {"N": str(self._clock.now())},
             "error": {"S": f"{type(error).__name__}: {error}"},
-            "record": {"S": json.dumps(record)},
+            "record": {"S": json.dumps(record, default=_base64)},
         }
         self._engine.put_item(TableName=self._failures, Item=item)
+
+
+def _base64(content: object) -> str:
+    """Bytes, as Lambda hands them over."""
+    assert isinstance(content, bytes)  # noqa: S101  # all else of a record is JSON's
+    return base64.b64encode(content).decode()
 
 
 def _sequence(record: Mapping[str, Any]) -> str:

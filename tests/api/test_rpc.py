@@ -7,6 +7,7 @@ from urllib import parse
 import pytest
 
 import app as deployed
+from chalicelib.model import errors
 from chalicelib.wire import http
 from tests.api import rpc_signing, signing
 from tests.api.rpc_signing import acs3, answer, outcome, v1
@@ -117,7 +118,7 @@ def test_an_error_has_the_shape_that_all_products_share(ask, clock):
             "HostId": rpc_signing.HOST,
             "Code": "QueueNotExist",
             "Message": "The queue name you provided is not exist.",
-            "Recommend": f"https://api.aliyun.com/troubleshoot?q=QueueNotExist&product=mns-open&requestId={request_id}",
+            "Recommend": f"https://api.aliyun.com/troubleshoot?q=QueueNotExist&requestId={request_id}",
         },
     )
 
@@ -302,6 +303,7 @@ def test_what_is_no_call_is_told_so(ask, request_, expected):
         ("DlqPolicy", "{", "it should be JSON."),
         ("DlqPolicy", "[" * 100_000, "it should be JSON."),
         ("DlqPolicy", "[]", "it should be a JSON object."),
+        ("DlqPolicy", '{"Enabled":"\\ud800"}', "it should be JSON."),
     ],
 )
 def test_a_parameter_that_cannot_be_read_is_named(ask, clock, name, value, message):
@@ -379,3 +381,45 @@ def test_a_gateway_may_hand_over_the_form_in_base64(application, clock):
     sent = event(request, encode=True)
     assert base64.b64decode(sent["body"]) == parse.urlencode({"QueueName": "demo"}).encode()
     assert deployed.app(sent, None)["statusCode"] == 200
+
+
+# --- Access to the endpoint -------------------------------------------------------------------------------------------
+
+
+def narrowed(ask, clock, *cidrs: str) -> None:
+    parameters = {"EndpointType": "public", "AclStrategy": "allow", "CidrList": ",".join(cidrs)}
+    assert ask(v1("AuthorizeEndpointAcl", parameters, now=clock.now())).status == 200
+
+
+def test_the_address_of_a_client_behind_the_gateway_is_the_one_that_the_gateway_tells(application, ask, clock):
+    request = signing.signed("GET", "/?accountmeta=true", now=clock.now(), headers={"x-forwarded-for": "10.0.0.1"})
+    narrowed(ask, clock, "10.0.0.0/8")
+    refused = deployed.app(event(request), None)
+    assert refused["statusCode"] == 403
+    assert "The address 127.0.0.1 is not in the access control list" in refused["body"]
+    narrowed(ask, clock, "127.0.0.1")
+    assert deployed.app(event(request), None)["statusCode"] == 200
+
+
+def test_who_has_shut_himself_out_opens_the_door_again(ask, call, clock):
+    narrowed(ask, clock, "10.0.0.0/8")
+    assert ask(v1("DisableEndpoint", {"EndpointType": "public"}, now=clock.now())).status == 200
+    for target in ("/queues", "/queues/demo", "/topics", "/?accountmeta=true"):
+        assert (call("GET", target).status, signing.code(call("GET", target))) == (403, "AccessDenied")
+    assert ask(v1("ListQueue", now=clock.now())).status == 200
+    shut_off = {"EndpointType": "public", "AclStrategy": "allow", "CidrList": '["10.0.0.0/8"]'}
+    assert ask(v1("EnableEndpoint", {"EndpointType": "public"}, now=clock.now())).status == 200
+    assert ask(v1("RevokeEndpointAcl", shut_off, now=clock.now())).status == 200
+    assert call("GET", "/queues").status == 200
+
+
+def test_an_endpoint_that_is_shut_says_nothing_to_those_without_a_key(ask, call, clock):
+    ask(v1("DisableEndpoint", {"EndpointType": "public"}, now=clock.now()))
+    assert signing.code(call("GET", "/queues", secret="wrong")) == "SignatureDoesNotMatch"
+    assert ask(http.Request(method="GET", path="/health")).status == 200
+    assert call("GET", "/queues", key=signing.OTHER_KEY, secret=signing.OTHER_SECRET, host="localhost").status == 200
+
+
+def test_a_request_too_large_for_a_call_is_refused_in_the_dialect_of_calls(application):
+    refused = application.door.refuse(http.Request(method="POST", path="/"), errors.InvalidArgument("Too large."))
+    assert (outcome(refused), answer(refused)["Message"]) == ((400, "InvalidParameter"), "Too large.")

@@ -94,3 +94,8 @@ def test_the_system_properties_are_those_that_the_java_sdk_knows_for_it_fails_on
         "DLQSourceArn",
         "DLQOriginMessageId",
     }
+
+
+@pytest.mark.parametrize(("value", "nearest"), [(None, 10), (-1, 10), (10, 10), (37, 37), (50, 50), (10**9, 50)])
+def test_a_page_size_outside_its_range_becomes_the_nearest_in_it(value, nearest):
+    assert limits.PAGE_SIZE.clamp(value) == nearest

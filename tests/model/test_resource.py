@@ -95,3 +95,30 @@ def test_a_subscription_made_again_is_compared_without_the_policies_it_leaves_of
     assert not plain.answers(there)
     assert not there.answers(dataclasses.replace(plain, dead_letter_queue="other"))
     assert not there.answers(dataclasses.replace(plain, strategy=retry.Strategy.EXPONENTIAL_DECAY_RETRY))
+
+
+TAGS = (resource.Tag(key="stage", value="prod"), resource.Tag(key="team", value=""))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (resource.Filter(), True),
+        (resource.Filter(name="rder"), True),
+        (resource.Filter(name="Order"), False),
+        (resource.Filter(type=resource.Type.FIFO), True),
+        (resource.Filter(type=resource.Type.NORMAL), False),
+        (resource.Filter(tags={"stage": None}), True),
+        (resource.Filter(tags={"stage": "prod", "team": None}), True),
+        (resource.Filter(tags={"stage": "dev"}), False),
+        (resource.Filter(tags={"owner": None}), False),
+    ],
+)
+def test_a_resource_is_wanted_if_all_that_is_named_fits(wanted, expected):
+    assert wanted.takes("orders", resource.Type.FIFO, TAGS) is expected
+
+
+def test_a_page_is_a_part_of_the_whole_by_its_number():
+    pages = [resource.Window(number=number, size=2).of("abcde") for number in (1, 2, 3, 4)]
+    assert pages == ["ab", "cd", "e", ""]
+    assert [resource.Window(number=1, size=2).pages(total) for total in (0, 1, 2, 3)] == [0, 1, 1, 2]

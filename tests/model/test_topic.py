@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.model import account, delivery, errors, message, publication, retry, subscription, topic
+from chalicelib.model import account, delivery, endpoint, errors, message, publication, retry, subscription, topic
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
 NOW = 1_704_164_645_000
@@ -191,3 +191,43 @@ def test_success_is_any_status_of_the_two_hundreds_and_nothing_else(status, succ
 
 def test_the_resource_name_of_a_subscription():
     assert make_subscription().arn == "acs:mns:cn-hangzhou:1234567890123456:/topics/demo/subscriptions/sub"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: subscription.Mailing(sender="a@example.test", subject=""),
+            "The value of Subject should have 1 to 256 printable characters.",
+        ),
+        (
+            lambda: subscription.Mailing(sender="a@example.test", subject="a\nBcc: b@example.test"),
+            "The value of Subject should have 1 to 256 printable characters.",
+        ),
+        (lambda: subscription.Mailing(sender="nobody", subject="a"), "'nobody' is no mail address."),
+        (
+            lambda: subscription.Texting(sign_name="s" * 257, template_code="t"),
+            "The value of SignName should have 1 to 256 printable characters.",
+        ),
+        (
+            lambda: make_subscription(role_arn="root"),
+            "The value of StsRoleArn should read acs:ram::{account}:role/{name}.",
+        ),
+    ],
+)
+def test_how_messages_are_mailed_and_texted_is_checked(make, message):
+    with pytest.raises(errors.BadRequest) as raised:
+        make()
+    assert raised.value.message == message
+
+
+def test_subscriptions_are_wanted_by_name_kind_and_address():
+    one = make_subscription(name="to-web", endpoint="http://example.test/hook")
+    wanted = [
+        subscription.Filter(),
+        subscription.Filter(name="web", kind=endpoint.Kind.HTTP, endpoint="hook"),
+        subscription.Filter(name="other"),
+        subscription.Filter(kind=endpoint.Kind.QUEUE),
+        subscription.Filter(endpoint="example.com"),
+    ]
+    assert [each.takes(one) for each in wanted] == [True, True, False, False, False]

@@ -1,5 +1,6 @@
 """What every channel promises, and what each does: real SMTP, moto's SES and SNS, a queue."""
 
+import dataclasses
 import email
 import traceback
 from email import policy
@@ -12,7 +13,7 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from chalicelib.clock import SystemClock
-from chalicelib.model import delivery, errors, publication
+from chalicelib.model import delivery, errors, publication, subscription
 from chalicelib.push import addresses, http, mail, mobile, queue, sms
 from chalicelib.wire import notifications
 from tests.broker import fakes
@@ -94,6 +95,19 @@ def test_a_mail_that_the_message_says_nothing_of_comes_from_the_deployment(smtp)
         "demo",
         "text/plain",
     )
+
+
+def test_a_mail_that_the_message_says_nothing_of_is_as_its_subscription_says(smtp):
+    usual = subscription.Mailing(sender="news@example.test", subject="News")
+    for told, expected in (
+        (None, ("news@example.test", "News")),
+        (publication.MailAttributes(subject="Special"), ("news@example.test", "Special")),
+    ):
+        what = notification(MAIL, mail=told)
+        to = make_subscription(endpoint=MAIL, mailing=usual)
+        assert smtp_channel(smtp).push(dataclasses.replace(what, subscription=to)) == OK
+        sender, _, raw = smtp.mails.pop()
+        assert (sender, read(raw)["Subject"]) == expected
 
 
 def test_the_new_endpoint_leaves_the_mailbox_to_the_message(smtp):
@@ -201,6 +215,16 @@ def texts():
 def test_a_short_message_goes_to_each_phone(aws, to, attributes, expected):
     assert sms.SmsChannel(client=lambda: aws("sns")).push(notification(to, "code ${code}", sms=attributes)) == OK
     assert texts() == expected
+
+
+def test_a_short_message_without_a_signature_has_that_of_its_subscription(aws):
+    to = make_subscription(
+        endpoint="sms:directsms:+8613800000001",
+        texting=subscription.Texting(sign_name="OpenMNS", template_code="SMS_1"),
+    )
+    what = dataclasses.replace(notification("sms:directsms:+8613800000001"), subscription=to)
+    assert sms.SmsChannel(client=lambda: aws("sns")).push(what) == OK
+    assert texts() == [("+8613800000001", "【OpenMNS】hello")]
 
 
 def test_a_short_message_to_nobody_is_a_failure(aws):

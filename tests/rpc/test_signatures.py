@@ -1,7 +1,18 @@
-"""RPC signatures: the examples that Alibaba Cloud publishes."""
+"""RPC signatures: the examples that Alibaba Cloud publishes, and whatever clients may send, gateway or not."""
 
-from chalicelib.rpc import signatures
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.api import gateway
+from chalicelib.rpc import parameters, signatures
 from chalicelib.wire import http
+from tests.api import rpc_signing
+from tests.api.test_gateway import event
+
+NOW = 1_704_164_645_000
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+OWN = st.dictionaries(TEXT.filter(lambda name: name and name not in parameters.COMMON), TEXT, max_size=6)
 
 
 def test_the_published_example_of_v1():
@@ -52,3 +63,16 @@ def test_the_published_example_of_acs3():
     assert (signatures.verify(proof, request, {}, "another") or "").startswith(
         "ACS3-HMAC-SHA256\n7ea06492da5221eba5297e"
     )
+
+
+@pytest.mark.parametrize("sign", [rpc_signing.v1, rpc_signing.acs3])
+@given(own=OWN, method=st.sampled_from(["GET", "POST"]), form=st.booleans())
+def test_whatever_a_client_sends_is_verified_as_sent_with_a_gateway_between_or_without(sign, own, method, form):
+    form = form and method == "POST"
+    request = sign("ListQueue", own, now=NOW, method=method, form=form)
+    for arrived in (request, gateway.read_event(event(request, stage="/prod"))):
+        found = parameters.read(arrived)
+        assert {name: value for name, value in found.items() if name not in parameters.COMMON} == own
+        proof = signatures.read(arrived, found)
+        assert signatures.verify(proof, arrived, found, rpc_signing.SECRET) is None
+        assert signatures.verify(proof, arrived, found, "another") is not None

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
+from chalicelib import clock as clocks
 from chalicelib.storage import client
 
 T = TypeVar("T")
@@ -89,37 +90,30 @@ class World:
         heapq.heappush(self._agenda, (self._now + seconds * 1000, next(self.numbers), actor))
 
 
-class Ids:
-    """Ids drawn from a world's chance, so that a run is the same each time."""
+class Ids(clocks.RandomIds):
+    """Ids that decide something here are drawn from a world's chance, so that a run is the same each time."""
 
     def __init__(self, world: World) -> None:
+        super().__init__()
         self._world = world
 
     def message_id(self, now: int) -> str:
         """Time, a sequence, chance."""
-        return f"{now:012X}{next(self._world.numbers) & 0xFFFF:04X}{self._hex(16).upper()}"
-
-    def request_id(self, now: int) -> str:
-        """Time and chance."""
-        return f"{now // 1000:08X}{self._hex(16).upper()}"
+        return f"{now:012X}{next(self._world.numbers) & 0xFFFF:04X}{self._chance(16).upper()}"
 
     def queue_id(self) -> str:
         """16 hex digits."""
-        return self._hex(16)
+        return self._chance(16)
 
     def stamp(self) -> str:
         """12 hex digits."""
-        return self._hex(12)
-
-    def order_id(self) -> str:
-        """15 digits."""
-        return str(10**14 + self._world.random.randrange(9 * 10**14))
+        return self._chance(12)
 
     def pick(self, count: int) -> int:
         """A number from 0 to `count` - 1."""
         return self._world.random.randrange(count) if count > 1 else 0
 
-    def _hex(self, digits: int) -> str:
+    def _chance(self, digits: int) -> str:
         return f"{self._world.random.getrandbits(4 * digits):0{digits}x}"
 
 
