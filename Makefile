@@ -8,7 +8,7 @@ INSTALL := $(PIP) install -c infra/constraints.txt --config-settings editable_mo
 PINS := requirements.txt pyproject.toml infra/constraints.txt
 ARGS ?=
 
-.PHONY: run test check lint bench package deploy destroy format clean help
+.PHONY: run test check lint bench costs scaling package deploy destroy format clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -73,6 +73,12 @@ deploy: $(VENV)/.aws  ## deploy it to the account and region that your AWS confi
 
 destroy: $(VENV)/.aws  ## take a stage down; its tables stay unless ARGS='--delete-data'
 	@$(BIN)/mns aws destroy --stage $(STAGE) $(ARGS)
+
+costs: $(VENV)/.local  ## what a deployment costs, from counted units; writes docs/costs.md (ARGS='--json' for more)
+	@$(BIN)/python -m infra.bench.costs --report docs/costs.md $(ARGS)
+
+scaling: $(VENV)/.bench  ## a model of many clients on one queue, in virtual time; writes docs/scaling.md
+	@$(BIN)/python -m infra.bench.contention --report docs/scaling.md $(ARGS)
 
 format: $(VENV)/.lint  ## put the code into shape
 	@$(BIN)/ruff format .

@@ -72,6 +72,11 @@ class LocalConfig:
         return self.public_url or f"http://{f'[{named}]' if ':' in named else named}:{self.port}"
 
 
+def variable(name: str) -> str:
+    """An environment variable, for commands that are clients; empty if it is not set."""
+    return os.environ.get(name, "")
+
+
 def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> LocalConfig:
     """The configuration from all sources; a flag that was not given is None.
 
