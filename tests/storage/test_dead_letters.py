@@ -165,6 +165,7 @@ def test_dead_letters_of_a_group_keep_their_order(stores):
 def test_a_message_whose_retention_is_over_is_no_dead_letter(pair):
     pair.put(expires_at=NOW + 1_500)
     moment = pair.claim_out()
+    release(pair, moment)
     assert pair.claim(now=moment) == ()
     assert pair.letters() == []
     assert pair.held() == 0
