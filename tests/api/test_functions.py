@@ -1,18 +1,25 @@
-"""What the deployed functions do on their rarer ways, as wholes; with test_workers.py every call that they make."""
+"""What the deployed functions do on their rarer ways, for each kind of queue and topic, as wholes.
+
+With the other tests of this folder these are all the calls that the functions make of the engine and of other services:
+tests/aws/test_policies.py derives from them what each function has to be granted.
+"""
 
 import pytest
 
 from chalicelib import bootstrap, settings
 from chalicelib.api import workers
-from chalicelib.model import account, limits
+from chalicelib.model import account, event_rule, limits, queue, resource, topic
 from infra.local import certificates, outbox, vault
 from tests.api import signing
 from tests.api.signing import texts
 from tests.api.test_workers import records, schedule
 from tests.push import servers
 
+HERE = account.Namespace(account_id=signing.ACCOUNT, region="cn-hangzhou")
 LARGE = "x" * 20_000  # does not fit with the state
 QUEUE = f"acs:mns:cn-hangzhou:{signing.ACCOUNT}:queues"
+SEALED = resource.Encryption(enabled=True)
+FIFO = resource.Type.FIFO
 
 
 @pytest.fixture
@@ -26,7 +33,9 @@ def sent():
 def application(engine, prefix, clock, sent):
     """One that reaches receivers on this machine, and mailboxes, phones and apps of moto."""
     made = bootstrap.build(
-        settings.Settings(table_prefix=prefix, push_allow="127.0.0.0/8"),
+        settings.Settings(
+            table_prefix=prefix, push_allow="127.0.0.0/8", bucket_owners=f"photos={signing.ACCOUNT}", longest_wait=0
+        ),
         engine=engine,
         clock=clock,
         services=sent.client,
@@ -47,21 +56,37 @@ def receiver():
         yield made
 
 
-def message(body: str) -> str:
-    return f"<Message><MessageBody>{body}</MessageBody></Message>"
+@pytest.fixture(params=["normal", "fifo", "sealed", "sealed fifo"])
+def kind(request) -> str:
+    return request.param
 
 
-def subscribe(call, endpoint: str, dead_letters: str = "") -> None:
-    policy = (
-        f"<DlqPolicy><Enabled>true</Enabled><DeadLetterTargetQueue>{dead_letters}</DeadLetterTargetQueue></DlqPolicy>"
-    )
-    body = f"<Subscription><Endpoint>{endpoint}</Endpoint>{policy if dead_letters else ''}</Subscription>"
-    assert call("PUT", "/topics/news/subscriptions/sub", body=body).status == 201
+@pytest.fixture
+def make_queue(application, kind):
+    """Make a queue of the kind, as an operator would."""
+
+    def make(name: str = "demo", **changes) -> None:
+        change = queue.QueueChange(encryption=SEALED if "sealed" in kind else None, **changes)
+        application.verbs.queues.create(HERE, name, change, kind=FIFO if "fifo" in kind else None)
+
+    return make
 
 
-def publish(call, body: str, attributes: str = "") -> None:
-    text = f"<Message><MessageBody>{body}</MessageBody>{attributes}</Message>"
-    assert call("POST", "/topics/news/messages", body=text).status == 201
+@pytest.fixture
+def demo(make_queue) -> None:
+    make_queue()
+
+
+@pytest.fixture
+def news(application, kind) -> None:
+    change = topic.TopicChange(encryption=SEALED if "sealed" in kind else None)
+    application.verbs.topics.create(HERE, "news", change, kind=FIFO if "fifo" in kind else None)
+
+
+@pytest.fixture
+def open_news(application) -> None:
+    """A topic that takes every endpoint."""
+    application.verbs.topics.create(HERE, "news", topic.TopicChange())
 
 
 @pytest.fixture
@@ -76,61 +101,121 @@ def run(engine, prefix):
     return hand
 
 
-@pytest.fixture
-def demo(call) -> None:
-    call("PUT", "/queues/demo", body="<Queue/>")
+def message(body: str, more: str = "") -> str:
+    return f"<Message><MessageBody>{body}</MessageBody><MessageGroupId>g</MessageGroupId>{more}</Message>"
 
 
-@pytest.fixture
-def news(call) -> None:
-    call("PUT", "/topics/news", body="<Topic/>")
+def send(call, body: str) -> None:
+    assert call("POST", "/queues/demo/messages", body=body).status == 201
 
 
-def received(call) -> str:
-    return texts(call("GET", "/queues/demo/messages"))["MessageBody"]
+def receive(call, count: int = 1, queue: str = "demo") -> list[str]:
+    """The handles of messages that are received, singly or in a batch."""
+    answer = call("GET", f"/queues/{queue}/messages" + (f"?numOfMessages={count}" if count > 1 else ""))
+    return [part.partition(b"<")[0].decode() for part in answer.body.split(b"<ReceiptHandle>")[1:]]
 
 
-def test_large_messages_come_back_whole_singly_in_batches_and_at_a_glance(call, demo):
-    call("POST", "/queues/demo/messages", body=message(LARGE))
-    call("POST", "/queues/demo/messages", body=f"<Messages>{message(LARGE)}{message(LARGE)}</Messages>")
-    assert call("GET", "/queues/demo/messages?peekonly=true&numOfMessages=3").body.count(LARGE.encode()) == 3
-    assert call("GET", "/queues/demo/messages?numOfMessages=3").body.count(LARGE.encode()) == 3
+def body(call, queue: str = "demo") -> str:
+    return texts(call("GET", f"/queues/{queue}/messages"))["MessageBody"]
 
 
-def test_a_release_clears_away_what_is_beyond_its_retention(call, clock, engine, prefix):
-    call("PUT", "/queues/demo", body="<Queue><MessageRetentionPeriod>60</MessageRetentionPeriod></Queue>")
-    late = "<Message><MessageBody>x</MessageBody><DelaySeconds>90</DelaySeconds></Message>"
-    call("POST", "/queues/demo/messages", body=late)
-    clock.advance(90)
-    workers.release(schedule(seconds=0), None)
-    assert [record["eventName"] for record in records(engine, prefix + "messages")] == ["INSERT", "REMOVE"]
+def subscribe(call, endpoint: str, dead_letters: str = "") -> None:
+    target = f"<DeadLetterTargetQueue>{dead_letters}</DeadLetterTargetQueue>"
+    policy = f"<DlqPolicy><Enabled>true</Enabled>{target}</DlqPolicy>" if dead_letters else ""
+    wanted = f"<Subscription><Endpoint>{endpoint}</Endpoint>{policy}</Subscription>"
+    assert call("PUT", "/topics/news/subscriptions/sub", body=wanted).status == 201
 
 
-def test_a_large_publication_goes_into_a_queue(call, demo, news, run):
+def publish(call, text: str, attributes: str = "") -> None:
+    assert call("POST", "/topics/news/messages", body=message(text, attributes)).status == 201
+
+
+def redeliver(application, clock) -> None:
+    clock.advance(limits.DELIVERY_LEASE_SECONDS)
+    workers.redeliver(schedule(seconds=0), None)
+    assert application.deliver.wait(10)
+
+
+@pytest.mark.parametrize("text", ["small", LARGE])
+def test_messages_live_and_go_singly_and_in_batches(call, demo, text):
+    send(call, message(text))
+    send(call, f"<Messages>{message(text)}{message(text)}</Messages>")
+    assert call("GET", "/queues/demo/messages?peekonly=true&numOfMessages=3").body.count(text.encode()) == 3
+    [handle, *others] = receive(call, 3)
+    answer = call("PUT", f"/queues/demo/messages?ReceiptHandle={handle}&VisibilityTimeout=60")
+    handle = texts(answer)["ReceiptHandle"]
+    assert call("DELETE", f"/queues/demo/messages?ReceiptHandle={handle}").status == 204
+    while others or (others := receive(call, 3)):
+        listed = "".join(f"<ReceiptHandle>{other}</ReceiptHandle>" for other in others)
+        assert call("DELETE", "/queues/demo/messages", body=f"<ReceiptHandles>{listed}</ReceiptHandles>").status == 204
+        others = []
+    assert call("GET", "/queues/demo/messages").status == 404
+
+
+def test_what_is_beyond_its_retention_is_cleared_away_by_whoever_meets_it(call, make_queue, clock):
+    make_queue(message_retention_period=60, visibility_timeout=90)
+    for meet in (
+        lambda: call("GET", "/queues/demo/messages?peekonly=true"),
+        lambda: call("GET", "/queues/demo/messages"),
+        lambda: workers.release(schedule(seconds=0), None),
+    ):
+        send(call, message("x"))
+        receive(call)
+        send(call, message("y"))
+        clock.advance(91)
+        meet()
+        assert call("GET", "/queues/demo/messages").status == 404
+
+
+@pytest.mark.parametrize("text", ["small", LARGE])
+@pytest.mark.parametrize("by", ["receive", "peek", "release"])
+def test_what_was_received_too_often_goes_to_the_queue_of_dead_letters(call, make_queue, clock, text, by):
+    make_queue("dead")
+    make_queue(dead_letter=resource.DeadLetter(enabled=True, target="dead", max_receive_count=1), visibility_timeout=5)
+    send(call, message(text))
+    assert len(receive(call)) == 1
+    clock.advance(6)
+    if by == "release":
+        workers.release(schedule(seconds=0), None)
+    target = "/queues/demo/messages?peekonly=true" if by == "peek" else "/queues/demo/messages"
+    assert call("GET", target).status == 404
+    assert body(call, "dead") == text
+
+
+@pytest.mark.parametrize("text", ["small", LARGE])
+def test_a_publication_goes_into_a_queue(call, demo, news, run, text):
     subscribe(call, f"{QUEUE}/demo")
+    publish(call, text)
+    run("fan_out")
+    assert text in body(call)
+
+
+def test_what_is_ordered_and_cannot_be_brought_is_a_dead_letter(call, make_queue, kind, news, run):
+    make_queue("dead")
+    subscribe(call, f"{QUEUE}/demo", dead_letters="dead")
     publish(call, LARGE)
     run("fan_out")
-    assert LARGE in received(call)
+    assert bool(receive(call, queue="dead")) is ("fifo" in kind)
 
 
+@pytest.mark.parametrize("kind", ["normal", "sealed"], indirect=True)
 @pytest.mark.parametrize("by", ["deliver", "redeliver"])
-def test_a_queue_that_was_not_there_gets_the_message_once_it_is(call, news, run, clock, by):
+def test_a_queue_that_was_not_there_gets_the_message_once_it_is(application, call, make_queue, news, run, clock, by):
     subscribe(call, f"{QUEUE}/demo")
     publish(call, LARGE)
     run("fan_out")
-    call("PUT", "/queues/demo", body="<Queue/>")
+    make_queue()
     if by == "deliver":
         run("deliver")
     else:
-        clock.advance(limits.DELIVERY_LEASE_SECONDS)
-        workers.redeliver(schedule(seconds=0), None)
-        bootstrap.application().deliver.wait(5)
-    assert LARGE in received(call)
+        redeliver(application, clock)
+    assert application.deliver.wait(10)
+    assert LARGE in body(call)
 
 
 @pytest.mark.parametrize("first", ["deliver", "redeliver"])
-def test_a_push_is_signed_and_ends_in_the_dead_letter_queue_when_nobody_takes_it(
-    application, call, demo, news, run, clock, receiver, first
+def test_a_push_is_signed_and_a_dead_letter_when_nobody_takes_it(
+    application, call, demo, open_news, run, clock, receiver, first
 ):
     subscribe(call, f"http://127.0.0.1:{receiver.port}/", dead_letters="demo")
     publish(call, LARGE)
@@ -138,25 +223,26 @@ def test_a_push_is_signed_and_ends_in_the_dead_letter_queue_when_nobody_takes_it
     if first == "deliver":
         run("deliver")
     for _ in range(limits.BACKOFF_RETRIES + (first == "redeliver")):
-        clock.advance(limits.DELIVERY_LEASE_SECONDS)
-        workers.redeliver(schedule(seconds=0), None)
-        assert application.deliver.wait(5)
+        redeliver(application, clock)
     assert len(receiver.got) == 1 + limits.BACKOFF_RETRIES
     assert all("authorization" in {name.lower() for name, _ in got.headers} for got in receiver.got)
-    assert received(call) == LARGE
+    assert body(call) == LARGE
 
 
-def test_a_delivery_whose_stream_comes_after_the_retention_is_a_dead_letter_at_once(call, demo, news, run, clock):
+def test_a_delivery_whose_stream_comes_after_the_retention_is_a_dead_letter_at_once(
+    application, call, demo, open_news, run, clock
+):
     subscribe(call, "http://127.0.0.1:1/", dead_letters="demo")
     publish(call, LARGE)
     run("fan_out")
     clock.advance(limits.TOPIC_RETENTION_SECONDS)
     run("deliver")
-    assert [item.state.value for item in bootstrap.application().log.read(limit=1)] == ["dead"]
+    assert [item.state.value for item in application.log.read(limit=1)] == ["dead"]
 
 
+@pytest.mark.parametrize("kind", ["normal"], indirect=True)
 @pytest.mark.parametrize(
-    ("endpoint", "attributes", "kind"),
+    ("endpoint", "attributes", "where"),
     [
         ("mail:directmail:a@example.test", "", "mails"),
         ("sms:directsms:13800000000", "", "texts"),
@@ -165,7 +251,7 @@ def test_a_delivery_whose_stream_comes_after_the_retention_is_a_dead_letter_at_o
 )
 @pytest.mark.parametrize("by", ["deliver", "redeliver"])
 def test_mails_short_messages_and_mobile_pushes_go_out(  # noqa: PLR0917  # fixtures, and three columns
-    application, call, news, run, clock, sent, endpoint, attributes, kind, by
+    application, call, news, run, clock, sent, endpoint, attributes, where, by
 ):
     sent.add_device("24680", "token", "user")
     subscribe(call, endpoint)
@@ -174,7 +260,38 @@ def test_mails_short_messages_and_mobile_pushes_go_out(  # noqa: PLR0917  # fixt
     if by == "deliver":
         run("deliver")
     else:
-        clock.advance(limits.DELIVERY_LEASE_SECONDS)
-        workers.redeliver(schedule(seconds=0), None)
+        redeliver(application, clock)
     assert application.deliver.wait(10)
-    assert len(sent.show()[kind]) == 1
+    assert len(sent.show()[where]) == 1
+
+
+@pytest.mark.parametrize("to", ["queue", "topic"])
+def test_what_happens_to_objects_goes_where_its_rule_says(application, demo, news, call, run, to):
+    receiver = event_rule.Endpoint(kind=event_rule.Receiver(to), name={"queue": "demo", "topic": "news"}[to])
+    wanted = event_rule.EventRule(
+        name="rule",
+        product="oss",
+        event_types=("ObjectCreated:*",),
+        match_rules=((event_rule.Match(prefix="photos/"),),),
+        endpoint=receiver,
+        created_at=1,
+    )
+    application.verbs.event_rules.create(HERE, wanted)
+    subscribe(call, f"{QUEUE}/demo")
+    stored = {"key": "k" * 900, "size": 3, "eTag": "abc", "sequencer": "1"}
+    happened = {"bucket": {"name": "photos"}, "object": stored}
+    event = {"eventName": "ObjectCreated:Put", "eventTime": "2024-01-02T03:04:05.678Z", "s3": happened}
+    assert workers.object_events({"Records": [event]}, None) == {"events": 1, "messages": 1}
+    if to == "topic":
+        run("fan_out")
+    assert len(receive(call)) == 1
+
+
+def test_a_purge_takes_messages_groups_and_keys(call, demo, news, engine, prefix):
+    send(call, message("small"))
+    publish(call, "small")
+    call("DELETE", "/queues/demo")
+    call("DELETE", "/topics/news")
+    assert workers.purge({"Records": records(engine, prefix + "resources")}, None) == {"batchItemFailures": []}
+    changes = [record["eventName"] for record in records(engine, prefix + "messages")]
+    assert changes.count("REMOVE") == changes.count("INSERT") > 0
