@@ -14,24 +14,31 @@ from chalicelib.broker import (
     accounts,
     acls,
     deliveries,
+    directory,
+    event_rules,
     identities,
     messages,
+    permissions,
     ports,
     publications,
     queues,
+    sessions,
     subscriptions,
+    throttle,
     tokens,
     topics,
     upkeep,
 )
 from chalicelib.broker.verbs import Verbs
-from chalicelib.model import account, certificate, delivery, endpoint, limits, publication, queue, topic
+from chalicelib.model import account, certificate, delivery, endpoint, limits, object_event, publication, queue, topic
 from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
 from chalicelib.storage import accounts as account_table
-from chalicelib.storage import batches, client, errors, payloads, resources
+from chalicelib.storage import batches, client, errors, payloads, resources, sealing
 from chalicelib.storage import deliveries as delivery_table
+from chalicelib.storage import directory as directory_table
+from chalicelib.storage import event_rules as event_rule_table
 from chalicelib.storage import identities as identity_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import publications as publication_table
@@ -40,7 +47,8 @@ from chalicelib.storage import subscriptions as subscription_table
 from chalicelib.storage import tallies as tally_table
 from chalicelib.storage import tokens as token_table
 from chalicelib.storage import topics as topic_table
-from chalicelib.wire import notifications
+from chalicelib.storage import vault as vaults
+from chalicelib.wire import notifications, object_events
 
 _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
 
@@ -63,6 +71,7 @@ class Application:
     deliver: deliveries.Deliver
     redeliver: deliveries.Redeliver
     log: deliveries.Log
+    notify: event_rules.Notify
     forget: Callable[[], None]  # what is remembered of the engine, for it may have changed otherwise
     read_changes: Callable[[_Records], Iterable[ports.Change]]
     read_deletions: Callable[[_Records], Iterable[tuple[str, queue.Queue]]]
@@ -84,10 +93,12 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     waiter: waiting.Waiter | None = None,
     settle: Callable[[], None] = lambda: None,
     services: Services | None = None,
+    vault: ports.Vault | None = None,
     pushes: ports.Lanes | None = None,
     make_certificate: Callable[[], certificate.Certificate] | None = None,
     read_key: Callable[[str], signing.Key] | None = None,
     purge_seconds: float = limits.PURGE_SECONDS,
+    public_secret: str | None = None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -100,42 +111,81 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         fan: how independent calls of the engine are made.
         waiter: how a thread waits for a long poll.
         settle: brings counts up to date, where that can be had at once.
-        services: gives the clients of SES and SNS; boto3's unless handed in.
+        services: gives the clients of SES, SNS and KMS; boto3's unless handed in.
+        vault: seals secrets; KMS unless handed in.
         pushes: in which pushes are made; threads unless handed in.
         make_certificate: makes the certificate of pushes where nobody sets it up.
         read_key: makes what signs pushes of a key's PEM text; `push.signing` does unless handed in.
         purge_seconds: how long one run of a purge may take.
+        public_secret: of keys that are refused, since everybody knows it.
     """
     clock = clock or clocks.SystemClock()
     ids = ids or clocks.RandomIds()
+    services = services or _aws
+    vault = vault or vaults.KmsVault(
+        client=lambda: services("kms"),
+        key_id=settings.kms_key,
+        clock=clocks.SystemClock(),
+        draw=clocks.random_bytes,
+    )
     gate = errors.Gate(engine)
     batch = batches.Batches(gate=gate, clock=clock)
     prefix = settings.table_prefix
     resource_store = resources.Resources(gate=gate, prefix=prefix)
+    seal = sealing.Sealing(gate=gate, prefix=prefix, vault=vault, draw=clocks.random_bytes)
     queue_store = queue_table.Queues(resources=resource_store)
     topic_store = topic_table.Topics(resources=resource_store)
     subscription_store = subscription_table.Subscriptions(resources=resource_store)
-    publication_store = publication_table.Publications(gate=gate, batches=batch, prefix=prefix)
+    event_rule_store = event_rule_table.EventRules(resources=resource_store)
+    publication_store = publication_table.Publications(gate=gate, batches=batch, sealing=seal, prefix=prefix)
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
     message_store = message_table.Messages(
         gate=gate,
         batches=batch,
-        payloads=payloads.Payloads(gate=gate, batches=batch, prefix=prefix, inline=settings.inline_bytes),
+        payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes),
         fan=fan,
         ids=ids,
         prefix=prefix,
     )
     queue_verbs = queues.Queues(
-        store=queue_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.queue_shards, settle=settle
+        store=queue_store,
+        tallies=tally_store,
+        sealing=seal,
+        clock=clock,
+        ids=ids,
+        shards=settings.queue_shards,
+        settle=settle,
     )
     topic_verbs = topics.Topics(
-        store=topic_store, tallies=tally_store, clock=clock, ids=ids, shards=settings.topic_shards, settle=settle
+        store=topic_store,
+        tallies=tally_store,
+        sealing=seal,
+        clock=clock,
+        ids=ids,
+        shards=settings.topic_shards,
+        settle=settle,
     )
     subscription_verbs = subscriptions.Subscriptions(
         topics=topic_verbs, store=subscription_store, find_queue=queue_verbs.find, clock=clock, ids=ids
     )
+    directory_store = directory_table.Directory(gate=gate, batches=batch, prefix=prefix)
+    identity_store = identity_table.Identities(gate=gate, prefix=prefix, vault=vault)
+    permission_verbs = permissions.Permissions(store=directory_store, clock=clock)
+    session_verbs = sessions.Sessions(store=directory_store, vault=vault, clock=clock, ids=ids)
+    identity_verbs = identities.Identities(
+        store=identity_store,
+        temporary=session_verbs,
+        clock=clock,
+        make_certificate=make_certificate,
+        public_secret=public_secret,
+    )
+
+    def forget_identities() -> None:
+        identity_verbs.forget()
+        permission_verbs.forget()
+
     verbs = Verbs(
         queues=queue_verbs,
         messages=messages.Messages(
@@ -146,20 +196,29 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         publications=publications.Publications(topics=topic_verbs, store=publication_store, clock=clock, ids=ids),
         accounts=accounts.Accounts(store=account_store, clock=clock, ids=ids),
         acls=acls.Acls(store=account_store, clock=clock),
-        identities=identities.Identities(
-            store=identity_table.Identities(gate=gate, prefix=prefix), clock=clock, make_certificate=make_certificate
+        identities=identity_verbs,
+        directory=directory.Directory(
+            store=directory_store, keys=identity_store, clock=clock, ids=ids, changed=forget_identities
         ),
+        event_rules=event_rules.EventRules(
+            store=event_rule_store, find_queue=queue_verbs.find, find_topic=topic_verbs.find, clock=clock
+        ),
+        calls=throttle.Calls(
+            clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
+        ),
+        sessions=session_verbs,
+        permissions=permission_verbs,
         tokens=tokens.Tokens(store=token_table.Tokens(gate=gate, prefix=prefix), clock=wall or clock),
     )
     machine = clocks.SystemClock()
     pushes = pushes or lanes.Lanes(clock=machine)
     channels = _channels(
         settings,
-        signer=signing.Signer(verbs.identities.certificate, read_key),
+        signer=signing.Signer(verbs.identities.certificate, read_key, clock=machine),
         queue=queue_channel.QueueChannel(
             find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
         ),
-        services=services or _aws,
+        services=services,
         machine=machine,
         ids=ids,
     )
@@ -185,7 +244,8 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         topic_verbs.forget()
         subscription_verbs.forget()
         resource_store.forget()
-        verbs.identities.forget()
+        seal.forget()
+        forget_identities()
         verbs.acls.forget()
         verbs.accounts.forget()
 
@@ -218,6 +278,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             messages=message_store,
             subscriptions=subscription_store,
             tallies=tally_store,
+            sealing=seal,
             clock=clock,
             seconds=purge_seconds,
         ),
@@ -233,11 +294,21 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         deliver=deliver,
         redeliver=deliveries.Redeliver(deliver=deliver, clock=clock),
         log=deliveries.Log(topics=topic_store, subscriptions=subscription_store, deliveries=delivery_store),
+        notify=event_rules.Notify(
+            rules=event_rule_store,
+            owners=object_event.read_owners(settings.bucket_owners, settings.region),
+            find_queue=queue_verbs.find,
+            find_topic=topic_verbs.find,
+            messages=message_store,
+            publications=publication_store,
+            render=object_events.render_event,
+            clock=clock,
+        ),
         forget=forget,
         read_changes=message_table.read_changes,
         read_deletions=queue_table.read_deletions,
         read_topic_deletions=topic_table.read_deletions,
-        read_publications=publication_table.read_new,
+        read_publications=publication_store.read_new,
         read_publication_changes=publication_table.read_changes,
         read_deliveries=delivery_table.read_new,
         close=close,
@@ -285,12 +356,21 @@ def _channels(
 @functools.cache
 def _aws(service: str) -> Any:
     """A client of an AWS service, made when it is first needed."""
-    import boto3  # noqa: PLC0415  # slow to import, and not needed where clients are handed in
+    limit = limits.PUSH_SECONDS
+    attempts = 3 if service == "kms" else 1  # pushes are tried again by the rules of their subscriptions
+    return _client(service, retries=_attempts(attempts), connect_timeout=limit, read_timeout=limit)
+
+
+def _client(service: str, **config: Any) -> Any:
+    """What `boto3.client` makes, without what else boto3 imports."""
+    from botocore import session  # noqa: PLC0415  # slow to import, and not needed where clients are handed in
     from botocore.config import Config  # noqa: PLC0415  # the same
 
-    limit = limits.PUSH_SECONDS
-    config = Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=limit, read_timeout=limit)
-    return boto3.client(service, config=config)
+    return session.get_session().create_client(service, config=Config(**config))
+
+
+def _attempts(most: int) -> dict[str, Any]:
+    return {"mode": "standard", "max_attempts": most}
 
 
 _installed: list[Application] = []
@@ -312,13 +392,20 @@ def application() -> Application:
         module, _, function = settings.application.partition(":")
         made: Application = getattr(importlib.import_module(module), function)(settings)
         return made
-    import boto3  # noqa: PLC0415  # slow to import, and not needed where an engine is handed in
-    from botocore.config import Config  # noqa: PLC0415  # the same
-
-    config = Config(retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=_PARALLEL_CALLS)
+    engine = _client(
+        "dynamodb",
+        retries=_attempts(limits.ENGINE_ATTEMPTS),
+        connect_timeout=limits.ENGINE_SECONDS,
+        read_timeout=limits.ENGINE_SECONDS,
+        max_pool_connections=_PARALLEL_CALLS,
+    )
     pool = futures.ThreadPoolExecutor(_PARALLEL_CALLS)
 
     def side_by_side(call: Callable[[Any], Any], arguments: Sequence[Any], /) -> Iterable[Any]:
         return pool.map(call, arguments) if len(arguments) > 1 else map(call, arguments)
 
-    return build(settings, engine=boto3.client("dynamodb", config=config), fan=side_by_side)
+    return build(settings, engine=engine, fan=side_by_side, public_secret=configuration.LOCAL_SECRET)
+
+
+if configuration.on_lambda():
+    application()  # what Lambda does before the first event it does with a whole core, whatever the function's size

@@ -4,12 +4,14 @@ import itertools
 import os
 import random
 import secrets
+import string
 import threading
 import time
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
 _POOL_BYTES = 4096
+_ALPHABET = string.ascii_letters + string.digits
 
 
 class SystemClock:
@@ -22,6 +24,15 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Do nothing for a while."""
         time.sleep(seconds)
+
+
+def random_bytes(count: int) -> bytes:
+    """As many bytes that nobody can guess."""
+    return secrets.token_bytes(count)
+
+
+def _characters(count: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
 
 
 class RandomIds:
@@ -65,6 +76,26 @@ class RandomIds:
     def order_id(self) -> str:
         """The 15-digit number of an order, as OpenService answers it."""
         return str(10**14 + secrets.randbelow(9 * 10**14))
+
+    def account_id(self) -> str:
+        """The 16-digit number of an account, as Alibaba Cloud makes them."""
+        return str(10**15 + secrets.randbelow(9 * 10**15))
+
+    def entity_id(self) -> str:
+        """The 18-digit number of a user, a group or a role."""
+        return str(2 * 10**17 + secrets.randbelow(10**17))
+
+    def access_key_id(self) -> str:
+        """LTAI and 20 letters and digits, as Alibaba Cloud makes them."""
+        return "LTAI" + _characters(20)
+
+    def temporary_key_id(self) -> str:
+        """STS. and 24 letters and digits."""
+        return "STS." + _characters(24)
+
+    def secret(self) -> str:
+        """30 letters and digits, as Alibaba Cloud makes them."""
+        return _characters(30)
 
     def pick(self, count: int) -> int:
         """A number from 0 to `count` - 1, for spreading load."""

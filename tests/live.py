@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email import utils
 from pathlib import Path
@@ -172,6 +172,14 @@ def await_health(address: tuple[str, int], seconds: float = _START_SECONDS) -> N
                 return
         time.sleep(0.05)
     raise AssertionError(f"no health at {address}")
+
+
+def eventually(holds: Callable[[], bool], seconds: float = _ANSWER_SECONDS) -> None:
+    """Return when something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.05)
 
 
 def free_port() -> int:

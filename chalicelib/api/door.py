@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib import telemetry
-from chalicelib.api import operations, table, waiting
+from chalicelib.api import conditions, operations, table, waiting
 from chalicelib.broker import ports
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, errors, limits
@@ -67,13 +67,19 @@ class Door:
             if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
                 return _finish(exchange, self._certificate())
             operation, path = self._router.find(request)
+            caller, namespace = self._authenticate(request)
             call = operations.Call(
                 request=request,
-                namespace=self._authenticate(request),
+                caller=caller,
+                namespace=namespace,
                 verbs=self._verbs,
                 path=path,
                 request_id=exchange.request_id,
             )
+            self._verbs.permissions.authorise(
+                caller, namespace.account_id, lambda now: conditions.asked(operation, call, now)
+            )
+            self._verbs.calls.admit(namespace, metadata=operation.is_metadata)  # nobody uses up the rate of another
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
             return self._failed(exchange, error)
         return lambda: self._guard(exchange, lambda: operation.run(call))
@@ -83,13 +89,15 @@ class Door:
         admitted = self.admit(request)
         return admitted if isinstance(admitted, http.Response) else admitted()
 
-    def run(self, request: http.Request) -> http.Response:
-        """Answer a request, waiting in this thread where it waits."""
+    def run(self, request: http.Request, *, until: int | None = None) -> http.Response:
+        """Answer a request, waiting in this thread where it waits, but not beyond `until` (ms, of messages' clock)."""
         mark = self._waiter.mark()
         step = self.begin(request)
         looks = 1
         while isinstance(step, operations.Waiting):
-            waited = step
+            if until is not None and self._verbs.messages.now() >= until:
+                return step.give_up()
+            waited = step if until is None else replace(step, deadline=min(step.deadline, until))
             self._waiter.wait(waited, mark=mark, looks=looks)
             mark = self._waiter.mark()
             step = waited.resume()
@@ -142,14 +150,18 @@ class Door:
         headers = {"Content-Type": "application/x-pem-file"}
         return http.Response(status=200, headers=headers, body=found.certificate_pem.encode())
 
-    def _authenticate(self, request: http.Request) -> account.Namespace:
-        """Who calls, in the order of checks of section 3.3 of the protocol document."""
+    def _authenticate(self, request: http.Request) -> tuple[account.Caller, account.Namespace]:
+        """Who calls, and about what, in the order of checks of section 3.3 of the protocol document."""
         authorization = signatures.read_authorization(request)
         signatures.check_date(request, self._clock.now())
         signatures.check_version(request)
-        key = self._verbs.identities.key(authorization.access_key_id)
+        try:
+            key = self._verbs.identities.known(authorization.access_key_id, request.headers.get("security-token", ""))
+        except errors.SecurityToken as error:
+            raise errors.AccessDenied(error.message) from error  # MNS has no code of its own for it
+        caller = key.caller
         account_id, region = endpoint.read_host(request.headers.get("host", ""))
-        if account_id is not None and account_id != key.account_id:
+        if account_id is not None and account_id != caller.account_id:
             raise errors.AccessDenied
         expected = signatures.verify(request, authorization, key.secret)
         if expected is not None:
@@ -159,9 +171,9 @@ class Door:
                 else ""
             )
         signatures.check_digest(request)
-        namespace = _namespace(key.account_id, region or self._region)
+        namespace = _namespace(caller.account_id, region or self._region)
         self._verbs.acls.check(namespace, request.address)
-        return namespace
+        return caller, namespace
 
 
 @functools.lru_cache(maxsize=_NAMESPACES_KEPT)

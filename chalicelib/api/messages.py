@@ -18,6 +18,7 @@ def send(call: Call) -> http.Response:
         sent = call.verbs.messages.send(call.namespace, call.path["queue"], parsed)
         logs.messages(call, "SendMessage", map(logs.sent, [sent.message]))
         return wire.render_sent(sent)
+    call.verbs.calls.charge(call.namespace, len(parsed))
     outcomes = call.verbs.messages.send_batch(call.namespace, call.path["queue"], parsed)
     stored = (logs.sent(each.message) for each in outcomes if isinstance(each, message.Sent))
     logs.messages(call, "BatchSendMessage", stored)
@@ -69,6 +70,7 @@ def change_visibility(call: Call) -> http.Response:
 
 
 def _received(call: Call, received: Sequence[message.Received], *, batch: bool) -> http.Response:
+    call.verbs.calls.charge(call.namespace, len(received))
     action = "BatchReceiveMessage" if batch else "ReceiveMessage"
     logs.messages(call, action, map(logs.received, received))
     return wire.render_received(received, batch=batch)
@@ -82,5 +84,6 @@ def _look(poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.
         queue_id=poll.queue_id,
         deadline=poll.deadline,
         next_due=poll.next_due,
+        held_until=poll.held_until,
         resume=partial(_look, poll, render),
     )

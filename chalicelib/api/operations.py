@@ -24,6 +24,7 @@ class Call:
     """One call of an operation, its caller known."""
 
     request: http.Request
+    caller: account.Caller
     namespace: account.Namespace
     verbs: Verbs
     path: Mapping[str, str] = field(default_factory=dict)  # the variables of the path, decoded
@@ -43,6 +44,12 @@ class Waiting:
     next_due: int | None  # ms, when a message of the queue becomes visible, as far as is known
     resume: "Callable[[], Step]"  # look again
     give_up: Callable[[], http.Response] = _only_the_door_can  # answer that there is nothing, without another look
+    held_until: int | None = None  # ms, before when no look finds anything; then one may, though nothing new has come
+
+    @property
+    def ends_at(self) -> int:
+        """When to look again at the latest, or to give up (ms)."""
+        return self.deadline if self.held_until is None else min(self.deadline, self.held_until)
 
 
 Step: TypeAlias = http.Response | Waiting
@@ -57,6 +64,11 @@ class Operation:
     path: str  # with {variables}
     run: Callable[[Call], Step]
     when: Callable[[http.Request], bool] = lambda request: True  # what else the request must have  # noqa: ARG005
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether it is counted at the rate of calls that are not on messages."""
+        return not self.path.endswith("/messages")
 
 
 class Router:

@@ -6,6 +6,7 @@ from chalice.app import Blueprint, CloudWatchEvent, DynamoDBEvent, Rate
 
 from chalicelib import bootstrap, settings
 from chalicelib.model import limits
+from chalicelib.wire import object_events as wire_events
 
 _settings = settings.read()
 
@@ -77,3 +78,14 @@ def purge(event: DynamoDBEvent) -> dict[str, Any]:
         if not application.purge.run(deleted):
             return {"batchItemFailures": [{"itemIdentifier": sequence}]}
     return {"batchItemFailures": []}
+
+
+@blueprint.lambda_function()
+def object_events(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001  # as Lambda calls it
+    """Notify of what happened to objects: events of S3, from the bucket itself or through EventBridge.
+
+    It raises if a message cannot be stored, and is run again; what was sent by then is found.
+    """
+    events = wire_events.parse_events(event)
+    sent = bootstrap.application().notify.run(events)
+    return {"events": len(events), "messages": sent}

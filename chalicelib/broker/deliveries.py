@@ -8,7 +8,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from chalicelib.broker import ports, subscriptions
+from chalicelib.broker import ports, subscriptions, throttle
 from chalicelib.model import (
     account,
     dead_letter,
@@ -58,6 +58,7 @@ class Deliver:
         self._lanes = lanes
         self._clock = clock
         self._ids = ids
+        self._pushes = throttle.Pushes()
         self._lock = threading.Lock()
         self._in_hand: set[tuple[str, str]] = set()
 
@@ -93,8 +94,13 @@ class Deliver:
         if what is None or to is None:
             detail = "The message is no more." if what is None else "The subscription is no more."
             self._end(item, lambda: _failed(item, detail))
+            return
+        now = self._clock.now()
+        turn = self._pushes.turn(to, item, now)
+        if turn > now:  # not beyond its end, when it goes to the dead letters
+            self._end(item, lambda: item.evolve(due_at=min(turn, item.expires_at)))
         elif not self._lanes.submit(to.attributes.target.lane, lambda: self._end(item, lambda: self._try(item, what))):
-            later = self._clock.now() + limits.DELIVERY_FULL_SECONDS * 1000
+            later = now + limits.DELIVERY_FULL_SECONDS * 1000
             self._end(item, lambda: item.evolve(due_at=later))
 
     def _find(self, item: delivery.Delivery) -> subscription.Subscription | None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from chalicelib.broker import cache, ports
+from chalicelib.broker import cache, ports, sessions
 from chalicelib.model import account, errors
 from chalicelib.model import certificate as certificates
 
@@ -15,20 +15,37 @@ class Identities:
         self,
         *,
         store: ports.Identities,
+        temporary: sessions.Sessions,
         clock: ports.Clock,
         make_certificate: Callable[[], certificates.Certificate] | None = None,
+        public_secret: str | None = None,
     ) -> None:
         """Set up.
 
         Args:
             store: what is kept of them.
+            temporary: knows temporary keys, which are not kept.
             clock: time.
             make_certificate: makes the deployment's certificate when it is first asked for, if nobody has set up one.
+            public_secret: one that everybody knows; a key that has it is refused.
         """
         self._store = store
+        self._temporary = temporary
         self._make_certificate = make_certificate
+        self._public_secret = public_secret
         self._lock = threading.Lock()  # so that one certificate is made, however many threads ask for it
         self._known: cache.Cache[str, account.AccessKey] = cache.Cache(clock)
+
+    def known(self, access_key_id: str, token: str = "") -> account.AccessKey | account.TemporaryKey:
+        """The key with this id, temporary or not; `token` is a temporary one's.
+
+        Raises:
+            errors.InvalidAccessKeyId: there is no such key, or it is disabled.
+            errors.SecurityToken: the token is not this key's, or its time is over.
+        """
+        if access_key_id.startswith(sessions.PREFIX):
+            return self._temporary.known(access_key_id, token)
+        return self.key(access_key_id)
 
     def key(self, access_key_id: str) -> account.AccessKey:
         """The key with this id, at most `limits.CACHE_SECONDS` old.
@@ -36,9 +53,18 @@ class Identities:
         Raises:
             errors.InvalidAccessKeyId: there is no such key, or it is disabled.
         """
-        key = self._known.get(access_key_id, lambda: self._store.key(access_key_id))
+        key = self._known.get(access_key_id, lambda: self._load(access_key_id))
         if key is None or not key.enabled:
             raise errors.InvalidAccessKeyId
+        return key
+
+    def _load(self, access_key_id: str) -> account.AccessKey | None:
+        key = self._store.key(access_key_id)
+        if key is not None and key.secret == self._public_secret:
+            raise errors.InvalidAccessKeyId(
+                f"The key {access_key_id} has the secret that every local server has, and is refused here:"
+                f" make another one with `mns key rotate {access_key_id}`."
+            )
         return key
 
     def forget(self) -> None:

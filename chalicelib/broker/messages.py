@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.broker import ports, queues
+from chalicelib.broker import ports, queues, throttle
 from chalicelib.model import account, errors, limits, message, queue, receipt
 
 
@@ -18,6 +18,7 @@ class Messages:
         self._clock = clock
         self._ids = ids
         self._longest_wait = longest_wait
+        self._receives = throttle.Receives()
 
     def send(self, namespace: account.Namespace, name: str, draft: message.Draft) -> message.Sent:
         """Store a message; when this returns, it is stored.
@@ -91,19 +92,24 @@ class Messages:
         seconds = wait_seconds
         if seconds is None:
             seconds = self._queues.find(namespace, name).attributes.polling_wait_seconds
-        began = self._clock.now() if since is None else since
+        now = self._clock.now()
+        began = now if since is None else min(since, now)  # another machine's clock may be ahead
         deadline = began + int(min(seconds, self._longest_wait) * 1000)
         return Poll(messages=self, namespace=namespace, name=name, limit=limit, deadline=deadline)
 
     def receive(
         self, namespace: account.Namespace, name: str, limit: int
     ) -> tuple[queue.Queue, tuple[message.Received, ...], int | None]:
-        """Receive up to `limit` messages that are there now; see `Poll.look`."""
+        """Receive up to `limit` messages that are there now, as the queue's rate lets; see `Poll.look`."""
         of = self._queues.find(namespace, name)
         now = self._clock.now()
+        limit = self._receives.take(of, limit, now)
+        if not limit:
+            return of, (), None
         visible_at = now + of.attributes.visibility_timeout * 1000
         dead = self._queues.dead_letters(namespace, of)
         claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
+        self._receives.give_back(of, limit - len(claim.messages), now)
         received = tuple(
             message.Received(message=item, receipt_handle=item.receipt(of).encode()) for item in claim.messages
         )
@@ -183,6 +189,10 @@ class Messages:
         """Milliseconds since the epoch."""
         return self._clock.now()
 
+    def held_back_until(self, of: queue.Queue) -> int | None:
+        """When the queue's rate lets a receive through again (ms); None: it would now."""
+        return self._receives.next_at(of, self._clock.now())
+
     def _accept(self, draft: message.Draft, to: queue.Queue, shard: int, now: int) -> message.Message:
         return message.accept(
             draft, to, message_id=self._ids.message_id(now), shard=shard, stamp=self._ids.stamp(), now=now
@@ -237,6 +247,7 @@ class Poll:
     deadline: int  # ms
     queue_id: str = ""  # of the newest look
     next_due: int | None = None  # ms, when a waiting message becomes visible, as far as the newest look saw
+    held_until: int | None = None  # ms, until when the queue's rate lets no look find anything
 
     def look(self) -> tuple[message.Received, ...]:
         """Look once; empty: there is nothing yet, and time is left to look again.
@@ -247,8 +258,10 @@ class Poll:
         """
         of, received, self.next_due = self.messages.receive(self.namespace, self.name, self.limit)
         self.queue_id = of.queue_id
-        if not received and self.messages.now() >= self.deadline:
-            raise errors.MessageNotExist
+        if not received:
+            if self.messages.now() >= self.deadline:
+                raise errors.MessageNotExist
+            self.held_until = self.messages.held_back_until(of)
         return received
 
 

@@ -14,10 +14,13 @@ from chalicelib.model import (
     dead_letter,
     delivery,
     errors,
+    event_rule,
     message,
     publication,
     queue,
+    ram,
     receipt,
+    resource,
     subscription,
     topic,
 )
@@ -54,6 +57,21 @@ class Ids(Protocol):
 
     def order_id(self) -> str:
         """The number of an order."""
+
+    def account_id(self) -> str:
+        """The number of an account."""
+
+    def entity_id(self) -> str:
+        """The number of a user, a group or a role."""
+
+    def access_key_id(self) -> str:
+        """The id of an access key."""
+
+    def temporary_key_id(self) -> str:
+        """The id of a temporary access key."""
+
+    def secret(self) -> str:
+        """The secret of an access key."""
 
     def pick(self, count: int) -> int:
         """A number from 0 to `count` - 1."""
@@ -117,6 +135,40 @@ class Channel(Protocol):
 
     def push(self, notification: publication.Notification) -> delivery.Outcome:
         """Hand a message to the subscription's endpoint, within the time that an endpoint has."""
+
+
+class SealBroken(Exception):  # noqa: N818  # what is the matter, as with the errors of the model
+    """What is sealed cannot be opened: by another key, in another context, or it is damaged."""
+
+
+class Vault(Protocol):
+    """Seals what may not lie about in the open, such as secrets of keys."""
+
+    def seal(self, plain: bytes, *, context: str, key_id: str = "") -> bytes:
+        """Encrypt `plain`, so that it opens in the same context only.
+
+        Args:
+            plain: what to seal.
+            context: what it is and whose, such as `key/LTAI…`; it is no secret.
+            key_id: the key to do it by; empty: the deployment's own.
+        """
+
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        """What was sealed in this context; raises SealBroken."""
+
+
+class Sealing(Protocol):
+    """The keys that encrypt what queues and topics hold."""
+
+    def prepare(self, of: str, by: resource.Encryption) -> None:
+        """See to it that messages of a queue or topic, given by its id, can be encrypted as `by` says.
+
+        Raises:
+            errors.InvalidArgument: they cannot, for want of a library or of the key.
+        """
+
+    def delete(self, of: str) -> None:
+        """Delete the keys of a queue that is no more: what they encrypted cannot be read again."""
 
 
 class Queues(Protocol):
@@ -252,11 +304,30 @@ class Subscriptions(Protocol):
         """Delete all subscriptions of a topic."""
 
 
+class EventRules(Protocol):
+    """Event rules by namespace and name."""
+
+    def get(self, namespace: account.Namespace, name: str) -> event_rule.EventRule | None:
+        """The rule."""
+
+    def create(self, namespace: account.Namespace, new: event_rule.EventRule) -> event_rule.EventRule | None:
+        """Store `new` and return None; if the name is taken, store nothing and return the rule that has it."""
+
+    def delete(self, namespace: account.Namespace, name: str) -> bool:
+        """Delete the rule; False: there is none."""
+
+    def all(self, namespace: account.Namespace) -> Iterator[event_rule.EventRule]:
+        """All rules of a namespace, ascending by name."""
+
+
 class Publications(Protocol):
     """The messages of topics."""
 
     def put(self, new: publication.Publication) -> None:
         """Store a message; raises errors.TooManyRequests if its shard takes no more at the moment."""
+
+    def put_once(self, new: publication.Publication) -> bool:
+        """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
         """Those of these messages that are still held."""
@@ -298,7 +369,7 @@ class Tallies(Protocol):
 
 
 class Identities(Protocol):
-    """Access keys, and the certificate of the deployment."""
+    """Access keys, and the certificate of the deployment; what is secret of them is sealed."""
 
     def key(self, access_key_id: str) -> account.AccessKey | None:
         """The key with this id."""
@@ -306,11 +377,39 @@ class Identities(Protocol):
     def put_key(self, key: account.AccessKey) -> None:
         """Store a key, in place of one with its id."""
 
+    def enable_key(self, access_key_id: str, *, enabled: bool) -> bool:
+        """Let a key be used, or not; False: there is none."""
+
+    def delete_key(self, access_key_id: str) -> None:
+        """Delete a key, if there is one."""
+
     def certificate(self) -> certificates.Certificate | None:
         """The certificate that pushes are signed with, and its key."""
 
     def put_certificate(self, new: certificates.Certificate) -> None:
         """Store the certificate."""
+
+
+class Directory(Protocol):
+    """Users, groups, roles and policies of accounts, by kind and name; and the accounts themselves.
+
+    An entity is changed as a whole: whoever stores it says, by its revision, what it was made of.
+    """
+
+    def get(self, account_id: str, kind: str, name: str) -> ram.Entity | None:
+        """The entity as it is now."""
+
+    def get_all(self, account_id: str, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], ram.Entity]:
+        """Those of these entities that there are, by kind and name."""
+
+    def put(self, account_id: str, entity: ram.Entity) -> bool:
+        """Store an entity in place of its revision, 0 being none; False: it has another one by now."""
+
+    def delete(self, account_id: str, entity: ram.Entity) -> bool:
+        """Delete an entity of this revision; False: it has another one by now."""
+
+    def list(self, account_id: str, kind: str, *, after: str | None, limit: int | None) -> ram.Page:
+        """Up to `limit` entities of a kind whose names come after `after`, ascending; None: all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,8 @@ class FanOut:
     def _bring(self, now: int, notification: publication.Notification) -> bool:
         """Whether the notification is in its queue, or on its way."""
         try:
-            if notification.subscription.attributes.target.kind is endpoint.Kind.QUEUE:
+            attributes = notification.subscription.attributes
+            if attributes.target.kind is endpoint.Kind.QUEUE and not attributes.rate_limit.enabled:
                 outcome = self._channels[endpoint.Kind.QUEUE].push(notification)
                 if outcome.is_success:
                     return not notification.publication.logged or self._log(notification, now, outcome)

@@ -32,6 +32,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         *,
         store: ports.Queues,
         tallies: ports.Tallies,
+        sealing: ports.Sealing,
         clock: ports.Clock,
         ids: ports.Ids,
         shards: int,
@@ -42,6 +43,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         Args:
             store: the queues.
             tallies: the counts of their messages.
+            sealing: the keys that encrypt their messages.
             clock: time.
             ids: makes their ids.
             shards: of new queues.
@@ -56,6 +58,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         )
         self._store = store
         self._tallies = tallies
+        self._sealing = sealing
         self._ids = ids
         self._shards = shards
         self._settle = settle
@@ -85,7 +88,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         def make(now: int) -> queue.Queue:
             self._check_fifo(kind or resource.Type.NORMAL, change)
             self._check_dead_letter(namespace, name, kind or resource.Type.NORMAL, change)
-            return queue.Queue(
+            new = queue.Queue(
                 name=name,
                 queue_id=self._ids.queue_id(),
                 shards=self._shards,
@@ -95,6 +98,8 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
                 type=kind or resource.Type.NORMAL,
                 tags=labels,
             )
+            self._sealing.prepare(new.queue_id, attributes.encryption)
+            return new
 
         return self._create(
             namespace,
@@ -119,6 +124,8 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
             kind = self.get(namespace, name).type
             self._check_fifo(kind, change)
             self._check_dead_letter(namespace, name, kind, change)
+        if change.encryption is not None and change.encryption.enabled:
+            self._sealing.prepare(self.get(namespace, name).queue_id, change.encryption)
         self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[queue.Queue, queue.Counts]:

@@ -32,6 +32,7 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         *,
         store: ports.Topics,
         tallies: ports.Tallies,
+        sealing: ports.Sealing,
         clock: ports.Clock,
         ids: ports.Ids,
         shards: int,
@@ -42,6 +43,7 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         Args:
             store: the topics.
             tallies: the counts of their messages.
+            sealing: the keys that encrypt their messages.
             clock: time.
             ids: makes their ids.
             shards: of new topics.
@@ -56,6 +58,7 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         )
         self._store = store
         self._tallies = tallies
+        self._sealing = sealing
         self._ids = ids
         self._shards = shards
         self._settle = settle
@@ -81,15 +84,9 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
         attributes = topic.TopicAttributes().evolve(change)
         topic.check_name(name)
         labels = resource.check_tags(tags)
-        return self._create(
-            namespace,
-            name,
-            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
-            most=limits.TOPICS_PER_ACCOUNT,
-            full=lambda: errors.TopicNumExceededLimit(
-                f"The account has {limits.TOPICS_PER_ACCOUNT} topics in {namespace.region}, the most it may have."
-            ),
-            make=lambda now: topic.Topic(
+
+        def make(now: int) -> topic.Topic:
+            new = topic.Topic(
                 name=name,
                 topic_id=self._ids.queue_id(),
                 shards=self._shards,
@@ -98,7 +95,19 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
                 modified_at=now,
                 type=kind or resource.Type.NORMAL,
                 tags=labels,
+            )
+            self._sealing.prepare(new.topic_id, attributes.encryption)
+            return new
+
+        return self._create(
+            namespace,
+            name,
+            answers=lambda found: kind in (None, found.type) and found.attributes.answers(change),
+            most=limits.TOPICS_PER_ACCOUNT,
+            full=lambda: errors.TopicNumExceededLimit(
+                f"The account has {limits.TOPICS_PER_ACCOUNT} topics in {namespace.region}, the most it may have."
             ),
+            make=make,
         )
 
     def set_attributes(self, namespace: account.Namespace, name: str, change: topic.TopicChange) -> None:
@@ -109,6 +118,8 @@ class Topics(named.Named[topic.Topic, topic.TopicChange]):
             errors.InvalidArgument: an attribute is out of its range; none is changed then.
         """
         topic.TopicAttributes().evolve(change)
+        if change.encryption is not None and change.encryption.enabled:
+            self._sealing.prepare(self.get(namespace, name).topic_id, change.encryption)
         self._change(namespace, name, change)
 
     def get_attributes(self, namespace: account.Namespace, name: str) -> tuple[topic.Topic, int]:

@@ -99,7 +99,10 @@ class Count:
 
 
 class Purge:
-    """Empty deleted queues and topics."""
+    """Empty deleted queues and topics.
+
+    With a queue its data keys go; those of a topic stay, for its messages end with their time to live.
+    """
 
     def __init__(
         self,
@@ -107,6 +110,7 @@ class Purge:
         messages: ports.Messages,
         subscriptions: ports.Subscriptions,
         tallies: ports.Tallies,
+        sealing: ports.Sealing,
         clock: ports.Clock,
         seconds: float = limits.PURGE_SECONDS,
     ) -> None:
@@ -114,6 +118,7 @@ class Purge:
         self._messages = messages
         self._subscriptions = subscriptions
         self._tallies = tallies
+        self._sealing = sealing
         self._clock = clock
         self._seconds = seconds
 
@@ -125,6 +130,7 @@ class Purge:
                 if self._clock.now() >= end:
                     return False
             self._tallies.retire(partition, now=self._clock.now())
+        self._sealing.delete(deleted.queue_id)
         return True
 
     def run_topic(self, namespace: account.Namespace, deleted: topic.Topic) -> None:

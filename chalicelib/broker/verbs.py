@@ -2,7 +2,22 @@
 
 from dataclasses import dataclass
 
-from chalicelib.broker import accounts, acls, identities, messages, publications, queues, subscriptions, tokens, topics
+from chalicelib.broker import (
+    accounts,
+    acls,
+    directory,
+    event_rules,
+    identities,
+    messages,
+    permissions,
+    publications,
+    queues,
+    sessions,
+    subscriptions,
+    throttle,
+    tokens,
+    topics,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,4 +32,9 @@ class Verbs:
     accounts: accounts.Accounts
     acls: acls.Acls
     identities: identities.Identities
+    directory: directory.Directory
+    sessions: sessions.Sessions
+    permissions: permissions.Permissions
     tokens: tokens.Tokens
+    event_rules: event_rules.EventRules
+    calls: throttle.Calls

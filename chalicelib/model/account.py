@@ -1,9 +1,10 @@
 """Accounts: the owners of queues, their keys, and the attributes of the account itself."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 
-from chalicelib.model import errors, limits
+from chalicelib.model import errors, limits, policy
 
 _ACCOUNT_ID = re.compile(r"[0-9]{1,32}")
 
@@ -29,6 +30,54 @@ class AccessKey:
     secret: str = field(repr=False)
     account_id: str
     enabled: bool = True
+    user: str = ""  # the RAM user; empty: the account itself
+    created_at: int = 0  # ms
+
+    @functools.cached_property
+    def caller(self) -> "Caller":
+        """Who calls with it."""
+        return Caller(account_id=self.account_id, access_key_id=self.access_key_id, user=self.user)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who calls: the account itself, one of its RAM users, or a role that somebody has assumed for a while."""
+
+    account_id: str
+    access_key_id: str
+    user: str = ""
+    role: str = ""
+    role_id: str = ""  # of the role as it was when it was assumed
+    session: str = ""  # what who assumed the role calls it
+    within: policy.Policy | None = field(default=None, compare=False)  # what the session may do at most
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the account itself."""
+        return not self.user and not self.role
+
+    @property
+    def arn(self) -> str:
+        """Its name in policies and answers."""
+        if self.role:
+            return f"acs:ram::{self.account_id}:assumed-role/{self.role}/{self.session}"
+        return f"acs:ram::{self.account_id}:{f'user/{self.user}' if self.user else 'root'}"
+
+    @property
+    def principal(self) -> str:
+        """Its name in trust policies: of a session, that of the role."""
+        return f"acs:ram::{self.account_id}:role/{self.role}" if self.role else self.arn
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporaryKey:
+    """A key that ends by itself, and the token without which it is nothing."""
+
+    access_key_id: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    expires_at: int  # ms
+    caller: Caller
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,18 @@
 
     MnsError
     ├── BadRequest (400)      headers, digest, URL, XML, arguments, names, receipts, endpoints, tokens
-    ├── Forbidden (403)       account, key, signature
-    ├── NotExist (404)        queue, topic, subscription, message
+    ├── Forbidden (403)       account, key, signature, permission
+    ├── NotExist (404)        queue, topic, subscription, message, event rule
     ├── TimeExpired (408)
-    ├── AlreadyExist (409)    queue, topic, subscription; a call under way
+    ├── AlreadyExist (409)    queue, topic, subscription, event rule; a call under way
     ├── TooManyRequests (429)
     └── InternalError (500)
 
 The code on the wire is the class name, spelled as MNS spells it. Source: MNS help page "Error codes" and the constants
 of the SDKs (section 13 of the protocol document). Adding one: write the class, add its row to `docs/compatibility.md`.
+
+Errors of RAM and STS, at the end, say what they are about as well, such as `EntityNotExist.User` (RAM help page "Error
+codes"): EntityNotExist (404), EntityAlreadyExists, DeleteConflict and LimitExceeded (409), InvalidParameter (400).
 """
 
 from typing import ClassVar
@@ -215,5 +218,78 @@ class TooManyRequests(MnsError):
     status = 429
 
 
+class EventRuleNotExist(NotExist):
+    """The event rule you provided is not exist."""
+
+
+class EventRuleAlreadyExist(AlreadyExist):
+    """The event rule you want to create is already exist."""
+
+
+class EventRuleNumExceededLimit(BadRequest):
+    """The account has as many event rules in the region as it may have."""
+
+
 class InternalError(MnsError):
     """The server met an error of its own; the request may be tried again."""
+
+
+# --- RAM and STS -----------------------------------------------------------------------------------------------------
+
+
+class About(MnsError):
+    """A request to RAM or STS failed."""
+
+    def __init__(self, message: str = "", *, of: str = "") -> None:
+        """Set up; `of` is what it is about, such as `User.Policy`."""
+        super().__init__(message)
+        self._of = of
+
+    @property
+    def code(self) -> str:
+        """The name of the class, and what it is about."""
+        return f"{type(self).__name__}.{self._of}" if self._of else type(self).__name__
+
+
+class EntityNotExist(About, NotExist):
+    """The user, group, role, policy or key does not exist."""
+
+
+class EntityAlreadyExists(About, AlreadyExist):
+    """The user, group, role, policy or attachment does already exist."""
+
+
+class DeleteConflict(About, AlreadyExist):
+    """What is to be deleted is still in use."""
+
+
+class LimitExceeded(About, AlreadyExist):
+    """There are as many as there may be."""
+
+
+class InvalidParameter(About, BadRequest):
+    """A parameter does not have the form that it should have."""
+
+
+class MalformedPolicyDocument(BadRequest):
+    """The policy document is not of the policy language."""
+
+
+class NoPermission(Forbidden):
+    """You are not authorized to do this action."""
+
+
+class SecurityToken(Forbidden):
+    """What came with a temporary key does not make it good."""
+
+
+class InvalidSecurityToken(SecurityToken):
+    """The security token is not valid."""
+
+
+class ExpiredSecurityToken(SecurityToken):
+    """The security token has expired."""
+
+
+class MissingSecurityToken(SecurityToken):
+    """The security token of a temporary key is mandatory."""

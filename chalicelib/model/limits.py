@@ -87,8 +87,9 @@ PUSH_WORKERS = 64  # R: pushes under way at once to good endpoints, and as many 
 PUSH_LANE = 8  # R: of these, to one server
 PUSH_LANE_WAITING = 256  # R: more than these for one server are put off
 PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have been slow
+CERTIFICATE_SECONDS = 300  # R: how long a process may sign with a key that has been renewed elsewhere
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
-DELIVERY_LEASE_SECONDS = 15  # R: a first attempt that nobody has recorded by then is made again
+DELIVERY_LEASE_SECONDS = 30  # R: a first attempt that nobody has recorded by then is made again
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
 DUE_SHARDS = 4  # R: of the index of due deliveries
 DUE_PAGE = 100  # R: due deliveries read in one go
@@ -118,20 +119,73 @@ CLIENT_TOKEN_LENGTH = 64  # OA SetAccountAttributes
 CLIENT_TOKEN_SECONDS = 86_400  # R: the outcome of a call with a ClientToken is remembered this long
 CLIENT_TOKEN_LEASE_SECONDS = 60  # R: a call that has told no outcome by then may be made again
 
+# Event rules (D "Configure event notification rules").
+EVENT_RULES_PER_REGION = 10
+EVENT_RULE_NAME_LENGTH = 85
+EVENT_RULE_SUBSCRIPTIONS = 20  # OA GetEventRule: of a rule's topic, that are shown
+MATCH_RULES = 5  # "resource descriptions" of a rule
+MATCH_LENGTH = 1_200  # R: a bucket's resource name and the longest key
+
+DATA_KEYS_KEPT = 10_000  # R: of queues and topics, that a process remembers
+
+# Rates (D "Throttling policy", "Limits"), per account and region; a batch counts as its messages.
+ACCOUNT_RATE = 20_000  # calls on messages a second
+METADATA_RATE = 200  # other calls a second
+HIGHEST_RATE = 1_000_000  # R: that can be set up
+METERS_KEPT = 10_000  # R: accounts, queues or subscriptions whose rates a process remembers
+
 # Receipts and waiting (R).
 CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key that changed elsewhere
 LONG_POLL_FIRST_LOOK_SECONDS = 0.05  # a waiting Lambda looks again after this long ...
 LONG_POLL_LAST_LOOK_SECONDS = 1.0  # ... growing to this long
 LONG_POLL_GROWTH = 1.5
+LONG_POLL_MARGIN_SECONDS = 3  # before a function's time-out: for the last look and the answer's way
+
+# Calls of DynamoDB (R): what takes longer has been lost, and is tried again while the caller still waits.
+ENGINE_SECONDS = 3
+ENGINE_ATTEMPTS = 3
 
 # Background work (R).
 RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
 RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute
 RELEASE_PAGE = 100  # due messages taken from a queue in one go
-DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers; the lease sees to the rest
+DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers, and ends before the lease
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
 REDELIVER_BREATH_SECONDS = 0.05  # between looks while more is due than was taken
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in
 PUBLICATION_SLACK_SECONDS = 3_600  # publications and deliveries outlive their end by this, so that it is noticed
 # The counts of a deleted topic outlive its publications, which end with their time to live.
 TALLY_SLACK_SECONDS = TOPIC_RETENTION_SECONDS + PUBLICATION_SLACK_SECONDS + TTL_SLACK_SECONDS
+
+# RAM (help pages "Limits" and GetAccountSummary) and STS (AssumeRole).
+POLICY_LENGTH = 6_144  # characters of a document
+SESSION_POLICY_LENGTH = 2_048  # characters of the document that an AssumeRole gives
+USERS_PER_ACCOUNT = 1_000
+GROUPS_PER_ACCOUNT = 50
+ROLES_PER_ACCOUNT = 1_000
+POLICIES_PER_ACCOUNT = 1_500  # custom ones
+POLICY_VERSIONS = 5
+KEYS_PER_USER = 2
+GROUPS_PER_USER = 5
+SYSTEM_POLICIES_ATTACHED = 20  # to one user, group or role
+CUSTOM_POLICIES_ATTACHED = {"User": 10, "Group": 5, "Role": 5}
+IDENTITY_NAME_LENGTH = 64  # of users, groups and roles
+POLICY_NAME_LENGTH = 128
+DISPLAY_NAME_LENGTH = 128
+COMMENTS_LENGTH = 128
+DESCRIPTION_LENGTH = 1_024
+SESSION_NAME_LENGTH = 64
+MAX_ITEMS = Range(name="MaxItems", low=1, high=1_000, default=100)
+SESSION_SECONDS = Range(name="MaxSessionDuration", low=3_600, high=43_200, default=3_600)  # as a role allows it
+SHORTEST_SESSION_SECONDS = 900
+WRITE_ATTEMPTS = 8  # R: a change that somebody else was quicker with is tried again this often
+SESSIONS_KEPT = 1_024  # R: temporary keys that a process remembers
+POLICIES_KEPT = 1_024  # R: compiled documents that a process remembers
+POLICY_ACTIONS_KEPT = 512  # R: actions whose statements a policy remembers
+
+# Secrets at rest (docs/adr/0017).
+SECRETS_KEPT = 1_024  # R: opened secrets that a process remembers
+KMS_PLAIN_BYTES = 4_096  # what KMS encrypts itself (AWS KMS Encrypt)
+DATA_KEY_BYTES = 32  # AES-256
+DATA_KEY_SECONDS = 3_600  # R: a process takes a new data key after this long ...
+DATA_KEY_USES = 2**24  # ... or this many seals; 2**32 random nonces are what AES-GCM bears (NIST SP 800-38D)

@@ -90,6 +90,7 @@ class Publication:
     published_at: int  # ms
     expires_at: int  # ms; what has not been delivered by then is not delivered any more
     logged: bool  # whether deliveries are logged that leave no trace otherwise
+    sealed_by: str | None = None  # the id of the key that encrypts it at rest, see `resource.Encryption`; None: none
     draft: Draft
     ordered: bool = False  # whether it comes after the ones of its group that were published before, everywhere
 
@@ -106,7 +107,7 @@ class Publication:
 def accept(
     draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
 ) -> Publication:
-    """The publication that `draft` becomes in a topic at `now` (ms).
+    """The publication that `draft` becomes in a topic at `now` (ms), see `place`.
 
     Raises:
         errors.InvalidArgument: the message is larger than the topic takes, or has no group for a FIFO topic.
@@ -114,12 +115,21 @@ def accept(
     size, maximum = draft.message.size, to.attributes.maximum_message_size
     if size > maximum:
         raise errors.InvalidArgument(f"The message has {size} bytes, but the topic takes {maximum} at most.")
-    if to.is_fifo:
-        if draft.group_id is None:
-            raise errors.InvalidArgument(
-                f"The topic {to.name} is a FIFO topic: a message should have a MessageGroupId."
-            )
+    if to.is_fifo and draft.group_id is None:
+        raise errors.InvalidArgument(f"The topic {to.name} is a FIFO topic: a message should have a MessageGroupId.")
+    return place(draft, to, namespace, message_id=message_id, shard=shard, now=now)
+
+
+def place(
+    draft: Draft, to: topic.Topic, namespace: account.Namespace, *, message_id: str, shard: int, now: int
+) -> Publication:
+    """The publication that `draft` becomes in a topic at `now` (ms), whatever its size.
+
+    In a FIFO topic `shard` is that of the message's group.
+    """
+    if to.is_fifo and draft.group_id is not None:
         shard = group.home(draft.group_id, to.shards)
+    encryption = to.attributes.encryption
     return Publication(
         message_id=message_id,
         namespace=namespace,
@@ -129,6 +139,7 @@ def accept(
         published_at=now,
         expires_at=now + limits.TOPIC_RETENTION_SECONDS * 1000,
         logged=to.attributes.logging_enabled,
+        sealed_by=encryption.key_id if encryption.enabled else None,
         draft=draft,
         ordered=to.is_fifo,
     )

@@ -6,14 +6,14 @@ that returns the answer's fields, and its row in the product's table. Adding a p
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.broker.verbs import Verbs
-from chalicelib.model import account
+from chalicelib.model import account, policy
 from chalicelib.rpc import parameters
-from chalicelib.wire import http
+from chalicelib.wire import conditions, http
 
 _PRODUCT_HOST = re.compile(r"//mns-open(-vpc|-internal)?\.")
 
@@ -25,7 +25,7 @@ class Call:
     """One call of an action, its caller known."""
 
     parameters: parameters.Parameters
-    caller: account.AccessKey
+    caller: account.Caller
     namespace: account.Namespace
     verbs: Verbs
     request: http.Request
@@ -42,11 +42,18 @@ class Action:
 
     name: str
     run: Callable[[Call], Fields]
-    resource: str = "*"  # with {Parameters}, such as /queues/{QueueName}; what follows region and account in policies
+    # What follows region and account in policies, with {Parameters}, such as /queues/{QueueName}; several with blanks
+    # between them, on each of which it has to be allowed.
+    resource: str = "*"
+    is_open: bool = False  # whether anybody with a key may call it, whatever policies say
 
-    def resource_of(self, call: Call) -> str:
-        """The resource that a call is about; a parameter that is not given leaves nothing."""
-        return re.sub(r"\{(\w+)\}", lambda found: call.parameters.text(found[1]) or "", self.resource)
+    def resources_of(self, call: Call) -> Sequence[str]:
+        """The resources that a call is about; a parameter that is not given leaves nothing, a user the caller."""
+
+        def given(found: re.Match[str]) -> str:
+            return call.parameters.text(found[1]) or (call.caller.user if found[1] == "UserName" else "")
+
+        return [re.sub(r"\{(\w+)\}", given, resource) for resource in self.resource.split()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,18 @@ class Product:
     actions: tuple[Action, ...]
     remembers: bool = False  # whether answers are kept by ClientToken; not where they hold secrets
     wrap: Callable[[Fields], Fields] = field(default=lambda fields: fields)
+    prefix: str = "acs:{service}:{region}:{account}:"  # of the resources of its actions
+    values: Callable[[Call, str], Sequence[str]] = lambda _call, _key: ()  # of the condition keys that are its own
+
+    def asked(self, action: Action, call: Call, resource: str, now: int) -> policy.Asked:
+        """What a call asks of one resource at `now` (ms), for policies to judge."""
+        where = call.namespace
+        prefix = self.prefix.format(service=self.service, region=where.region, account=where.account_id)
+        return policy.Asked(
+            actions=(f"{self.service}:{action.name}",),
+            resource=resource if resource.startswith("acs:") else prefix + resource,
+            values=conditions.values(call.request, now, lambda key: self.values(call, key)),
+        )
 
     def find(self, name: str) -> Action | None:
         """The action of that name."""

@@ -1,7 +1,7 @@
 """What every RPC call passes through: parameters, action, authentication, the action, and one gate for errors.
 
 Order of checks: the parameters can be read; action and version are known; the request is signed, fresh, and by whom it
-says; nobody has sent it before. What fails changes nothing.
+says; policies allow it; nobody has sent it before. What fails changes nothing.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from chalicelib import telemetry
 from chalicelib.broker import ports
@@ -22,6 +23,7 @@ _HOST = re.compile(r"(?P<product>[a-z-]+?)(?:-vpc|-internal)?\.(?P<region>[a-z0-
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _TOKEN = re.compile(r"[\x20-\x7e]*")
 _LONGEST_HOST = 255
+_XML_SCHEMES = ("MNS", "APSARA-MNS")  # of the XML API's Authorization
 _INTERNAL = 500
 
 
@@ -59,7 +61,9 @@ class Dispatcher:
         """Whether a request is a call: one of the root that is no operation on an account of the XML API."""
         if request.path != "/" or request.method not in ("GET", "POST"):
             return False
-        return request.method == "POST" or "x-acs-action" in request.headers or "Action=" in request.query
+        if "x-acs-action" in request.headers or "Action=" in request.query:
+            return True
+        return request.method == "POST" and not request.headers.get("authorization", "").startswith(_XML_SCHEMES)
 
     def admit(self, request: http.Request) -> http.Response | Callable[[], http.Response]:
         """Let a call in, or answer it at once; what is returned to run it never raises, and neither does this."""
@@ -81,8 +85,8 @@ class Dispatcher:
             raise rpc_errors.invalid("Format", "answers are in JSON.")
         proof = signatures.read(request, given)
         signatures.check_date(proof, self._clock.now())
-        caller = self._verbs.identities.key(proof.access_key_id)
-        expected = signatures.verify(proof, request, given, caller.secret)
+        key = self._verbs.identities.known(proof.access_key_id, proof.security_token)
+        expected = signatures.verify(proof, request, given, key.secret)
         if expected is not None:
             told = f" The server built this string to sign: {expected}" if self._explain else ""
             raise rpc_errors.RpcError(
@@ -91,11 +95,16 @@ class Dispatcher:
         own = {name: value for name, value in given.items() if name not in parameters.COMMON}
         call = calls.Call(
             parameters=parameters.Parameters(own),
-            caller=caller,
-            namespace=account.Namespace(account_id=caller.account_id, region=self._region_of(request, given)),
+            caller=key.caller,
+            namespace=account.Namespace(account_id=key.caller.account_id, region=self._region_of(request, given)),
             verbs=self._verbs,
             request=request,
         )
+        for resource in () if action.is_open else action.resources_of(call):
+            self._verbs.permissions.authorise(
+                call.caller, call.namespace.account_id, partial(product.asked, action, call, resource)
+            )
+        self._verbs.calls.admit(call.namespace, metadata=True)
         return lambda: self._guard(exchange, lambda: self._run(exchange, product, action, call, proof))
 
     def _run(

@@ -14,6 +14,9 @@ _SHARED = {  # what is told by a code of all products, with its status
     errors.InvalidArgument: ("InvalidParameter", 400),
     errors.InvalidAccessKeyId: ("InvalidAccessKeyId.NotFound", 404),
     errors.AccessDenied: ("NoPermission", 403),
+    errors.InvalidSecurityToken: ("InvalidSecurityToken.Malformed", 400),
+    errors.ExpiredSecurityToken: ("InvalidSecurityToken.Expired", 400),
+    errors.MissingSecurityToken: ("MissingSecurityToken", 400),
     errors.TooManyRequests: ("Throttling.User", 429),
 }
 _NO_KEY = "Specified access key is not found."

@@ -1,12 +1,20 @@
 """MNS-open, version 2022-01-19: the actions, as section 21 of the protocol document lists them."""
 
-from chalicelib.rpc import accounts, acls, queues, shapes, subscriptions, topics
-from chalicelib.rpc.calls import Action, Fields, Product
+import contextlib
+from collections.abc import Sequence
 
+from chalicelib.model import errors, resource
+from chalicelib.rpc import accounts, acls, event_rules, queues, shapes, subscriptions, topics
+from chalicelib.rpc import errors as rpc_errors
+from chalicelib.rpc.calls import Action, Call, Fields, Product
+from chalicelib.wire import conditions
+
+_PARAMETERS = {"mns:enablelogging": "EnableLogging", "mns:pushtype": "PushType"}
 _QUEUE = "/queues/{QueueName}"
 _TOPIC = "/topics/{TopicName}"
 _SUBSCRIPTIONS = "/topics/{TopicName}/subscriptions"
 _SUBSCRIPTION = "/topics/{TopicName}/subscriptions/{SubscriptionName}"
+_RULES = "/products/{ProductName}/rules"
 
 
 def _wrap(fields: Fields) -> Fields:
@@ -14,7 +22,27 @@ def _wrap(fields: Fields) -> Fields:
     return {"Code": 200, "Status": "Success", "Message": shapes.SUCCESS, "Success": True, **fields}
 
 
+def _values(call: Call, key: str) -> Sequence[str]:
+    """The condition keys of Message Service: section 15 of the protocol document, and tags."""
+    given, verbs = call.parameters, call.verbs
+    with contextlib.suppress(errors.MnsError, rpc_errors.RpcError):  # what is wrong with it, the action says
+        if key in _PARAMETERS:
+            value = given.text(_PARAMETERS[key])
+            return () if value is None else (value.lower(),)
+        if key.startswith(conditions.REQUEST_TAG):
+            return conditions.tag(key, conditions.REQUEST_TAG, shapes.parse_tags(given))
+        if key.startswith(conditions.RESOURCE_TAG):
+            tags: list[resource.Tag] = []
+            if name := given.text("QueueName"):
+                tags += verbs.queues.find(call.namespace, name).tags
+            if name := given.text("TopicName"):
+                tags += verbs.topics.find(call.namespace, name).tags
+            return conditions.tag(key, conditions.RESOURCE_TAG, tags)
+    return ()
+
+
 PRODUCT = Product(
+    values=_values,
     code="mns-open",
     service="mns",
     version="2022-01-19",
@@ -43,5 +71,9 @@ PRODUCT = Product(
         Action(name="GetEndpointAttribute", run=acls.get_attribute),
         Action(name="AuthorizeEndpointAcl", run=acls.authorize),
         Action(name="RevokeEndpointAcl", run=acls.revoke),
+        Action(name="CreateEventRule", run=event_rules.create, resource=_RULES),
+        Action(name="GetEventRule", run=event_rules.get, resource=_RULES),
+        Action(name="DeleteEventRule", run=event_rules.delete, resource=_RULES),
+        Action(name="ListEventRules", run=event_rules.list_rules, resource=_RULES),
     ),
 )

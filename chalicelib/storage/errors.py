@@ -3,6 +3,7 @@
 ClientError: failed condition   ->  ConditionFailed (never leaves storage)
 ClientError: conflict           ->  the call is made again, for a transaction of somebody else is over soon
 ClientError: throttling         ->  model TooManyRequests
+ClientError: not KMS's to open  ->  SealBroken of the ports
 any other, or no answer at all  ->  model InternalError
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from botocore import exceptions
 
+from chalicelib.broker import ports
 from chalicelib.model import errors
 from chalicelib.storage import client
 
@@ -22,6 +24,7 @@ _THROTTLED = frozenset(
         "ItemCollectionSizeLimitExceededException",  # the shard is full; another one may take more
     }
 )
+_NOT_OURS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 _CONFLICTS = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 _ATTEMPTS = 20  # at a call that meets conflicts; each is a round trip, so no further pause is made
 _REFUSED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "ItemCollectionSizeLimitExceeded"})
@@ -44,14 +47,14 @@ class Gate:
     """An engine whose errors are ours."""
 
     def __init__(self, engine: client.Client) -> None:
-        self.put_item = _guarded(engine.put_item)
-        self.get_item = _guarded(engine.get_item)
-        self.update_item = _guarded(engine.update_item)
-        self.delete_item = _guarded(engine.delete_item)
-        self.query = _guarded(engine.query)
-        self.batch_get_item = _guarded(engine.batch_get_item)
-        self.batch_write_item = _guarded(engine.batch_write_item)
-        self.transact_write_items = _guarded(engine.transact_write_items)
+        self.put_item = guarded(engine.put_item)
+        self.get_item = guarded(engine.get_item)
+        self.update_item = guarded(engine.update_item)
+        self.delete_item = guarded(engine.delete_item)
+        self.query = guarded(engine.query)
+        self.batch_get_item = guarded(engine.batch_get_item)
+        self.batch_write_item = guarded(engine.batch_write_item)
+        self.transact_write_items = guarded(engine.transact_write_items)
 
 
 def translate(error: exceptions.ClientError | exceptions.BotoCoreError) -> Exception:
@@ -64,11 +67,18 @@ def translate(error: exceptions.ClientError | exceptions.BotoCoreError) -> Excep
         return ConditionFailed(response.get("Item"))
     if code == "TransactionCanceledException":
         return _cancelled(response.get("CancellationReasons", []))
-    if code in _CONFLICTS:
-        return _Conflict()
-    if code in _THROTTLED:
-        return errors.TooManyRequests()
-    return errors.InternalError()
+    kinds: Mapping[frozenset[str], type[Exception]] = {
+        _CONFLICTS: _Conflict,
+        _THROTTLED: errors.TooManyRequests,
+        _NOT_OURS: ports.SealBroken,
+    }
+    return next((kind for codes, kind in kinds.items() if code in codes), errors.InternalError)()
+
+
+def code_behind(error: Exception) -> str:
+    """The code of the engine's error that one of ours was made of; empty: there is none."""
+    cause = error.__cause__
+    return str(cause.response["Error"]["Code"]) if isinstance(cause, exceptions.ClientError) else ""
 
 
 def _cancelled(reasons: Sequence[Mapping[str, Any]]) -> Exception:
@@ -82,7 +92,9 @@ def _cancelled(reasons: Sequence[Mapping[str, Any]]) -> Exception:
     return errors.TooManyRequests() if _REFUSED.intersection(codes) else errors.InternalError()
 
 
-def _guarded(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def guarded(method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A method of a client whose errors are ours."""
+
     def call(**arguments: Any) -> dict[str, Any]:
         for _ in range(_ATTEMPTS):
             try:

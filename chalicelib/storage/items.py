@@ -1,5 +1,6 @@
 """Between values and items: typed attributes, sizes, and the layout of the items that more than one module knows."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,8 +29,14 @@ def integer(item: client.Item, name: str) -> int:
     return int(item[name]["N"])
 
 
+def binary(item: client.Item, name: str) -> bytes:
+    """The bytes in an attribute; in a stream's record they are base64 text."""
+    content = item[name]["B"]
+    return base64.b64decode(content) if isinstance(content, str) else bytes(content)
+
+
 def size(item: client.Item) -> int:
-    """Bytes of an item made of strings, numbers and booleans, as DynamoDB counts them, rounded up."""
+    """Bytes of an item made of strings, numbers, bytes and booleans, as DynamoDB counts them, rounded up."""
     return sum([len(name.encode()) + _value_size(value) for name, value in item.items()])
 
 
@@ -54,4 +61,6 @@ def _value_size(value: Mapping[str, Any]) -> int:
     [(kind, content)] = value.items()
     if kind == "S":
         return len(content.encode())
-    return len(content) // 2 + 2 if kind == "N" else 1
+    if kind == "N":
+        return len(content) // 2 + 2
+    return len(content) if kind == "B" else 1

@@ -1,7 +1,8 @@
 """Payloads of messages: body and properties, with the state while they are small, else apart in the table `bodies`.
 
 A payload that does not fit one write unit together with the state stands apart, for a claim must not pay for 64 KB; it
-is stored before the state and swept after it. `_encode` and `_decode` are all that looks into a payload.
+is stored before the state and swept after it. `_encode` and `_decode` are all that looks into a payload; where a queue
+is encrypted, its payloads are sealed between them and the tables.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,26 +10,24 @@ from typing import Any
 
 from chalicelib.model import errors as model_errors
 from chalicelib.model import limits, message, queue
-from chalicelib.storage import batches, client, errors, items, schema
+from chalicelib.storage import batches, client, errors, items, schema, sealing
 
 
 class Payloads:
     """The payloads of one deployment."""
 
-    def __init__(self, *, gate: errors.Gate, batches: batches.Batches, prefix: str, inline: int) -> None:
+    def __init__(
+        self, *, gate: errors.Gate, batches: batches.Batches, sealing: sealing.Sealing, prefix: str, inline: int
+    ) -> None:
         """Set up; an item may have `inline` bytes with the payload, or the payload stands apart."""
         self._gate = gate
         self._batches = batches
+        self._sealing = sealing
         self._table = prefix + schema.BODIES.name
         self._inline = inline
 
     def join(
-        self,
-        of: queue.Queue,  # noqa: ARG002  # whose attributes say how payloads are kept
-        new: message.Message,
-        state: client.Item,
-        *,
-        besides: int,
+        self, of: queue.Queue, new: message.Message, state: client.Item, *, besides: int
     ) -> tuple[client.Item, client.Item | None]:
         """The item of a message and, where the payload stands apart, that of the payload.
 
@@ -39,6 +38,9 @@ class Payloads:
             besides: bytes of the state at most, what it may grow by included.
         """
         payload = _encode(new)
+        encryption = of.attributes.encryption
+        if encryption.enabled:
+            payload = self._sealing.seal(payload, of=of.queue_id, message_id=new.message_id, by=encryption.key_id)
         if besides + items.size(payload) <= self._inline:
             return state | payload, None
         ttl = items.number(new.expires_at // 1000 + limits.TTL_SLACK_SECONDS)
@@ -65,22 +67,22 @@ class Payloads:
 
     def complete(
         self,
-        of: queue.Queue,  # noqa: ARG002  # the same
+        of: queue.Queue,
         states: Sequence[tuple[str, client.Item]],
     ) -> Iterator[dict[str, Any]]:
         """The payloads of a queue's messages, each given by its id and its state, as fields of the message."""
-        apart = [{"pk": items.text(message_id)} for message_id, state in states if not _is_inline(state)]
+        apart = [{"pk": items.text(message_id)} for message_id, state in states if not _is_whole(state)]
         found = {item["pk"]["S"]: item for item in self._batches.read(self._table, apart)} if apart else {}
         for message_id, state in states:
-            payload = state if _is_inline(state) else found.get(message_id)
+            payload = state if _is_whole(state) else found.get(message_id)
             if payload is None:
                 raise model_errors.InternalError(f"The body of the message {message_id} is missing.")
-            yield _decode(payload)
+            yield _decode(self._sealing.open(payload, of=of.queue_id, message_id=message_id))
 
 
-def _is_inline(state: client.Item) -> bool:
-    """Whether an item has the payload with the state."""
-    return "body" in state
+def _is_whole(state: client.Item) -> bool:
+    """Whether the payload is with the state."""
+    return "body" in state or sealing.is_sealed(state)
 
 
 def _encode(new: message.Message) -> client.Item:

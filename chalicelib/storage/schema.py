@@ -88,6 +88,7 @@ BODIES = Table(name="bodies", sorted=False, ttl="ttl")
 PUBLICATIONS = Table(name="publications", sorted=True, ttl="ttl", stream=True)
 DELIVERIES = Table(name="deliveries", sorted=True, global_indexes=(DUE,), ttl="ttl", stream=True)
 IDENTITIES = Table(name="identities", sorted=False, ttl="ttl")
+DIRECTORY = Table(name="directory", sorted=True)
 TALLIES = Table(name="tallies", sorted=False, ttl="ttl")
 
-TABLES = (RESOURCES, MESSAGES, BODIES, PUBLICATIONS, DELIVERIES, IDENTITIES, TALLIES)
+TABLES = (RESOURCES, MESSAGES, BODIES, PUBLICATIONS, DELIVERIES, IDENTITIES, DIRECTORY, TALLIES)

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 import chalicelib
-from infra.cli import serve
+from infra.cli import account, aws, migrate, serve
 from infra.local import config
 
 
@@ -14,6 +14,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"OpenMNS {chalicelib.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.register(commands)
+    account.register(commands)
+    aws.register(commands)
+    migrate.register(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))

@@ -1,7 +1,9 @@
 """`mns serve`: the local server."""
 
 import argparse
+import contextlib
 import dataclasses
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -39,6 +41,9 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         choices=config.DURABILITIES,
         help="normal: what was answered survives the end of the process; full: the end of power, too (normal)",
     )
+    parser.add_argument(
+        "--s3-port", type=int, metavar="PORT", help="serve an object store there, for event rules; 0: any that is free"
+    )
     parser.add_argument("--workers", type=int, help="processes that serve the same folder (1)")
     parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
     parser.set_defaults(run=run)
@@ -54,23 +59,43 @@ def run(chosen: argparse.Namespace) -> int:
     except ValueError as error:  # a variable of `chalicelib.settings`
         raise config.ConfigError(str(error)) from error
 
-    try:
-        listener = server.listen(told.host, told.port)
-    except OSError as error:
-        raise config.ConfigError(
-            f"cannot listen on {told.host}:{told.port}: {error.strerror or error};"
-            " choose another address with --host or another port with --port"
-        ) from error
-    with listener:
+    with _listen(told.host, told.port, "--port") as listener:
         told = dataclasses.replace(told, port=listener.getsockname()[1])
         runner = runners.OnLoop()
         running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:
-            _greet(told, running, f"http://{_name(told.host)}:{listener.getsockname()[1]}", time.monotonic() - started)
-            server.serve(running, told, listener, runner)
+            with contextlib.ExitStack() as held:
+                s3 = None if told.s3_port is None else _serve_objects(told.host, told.s3_port, held)
+                endpoint = f"http://{_name(told.host)}:{listener.getsockname()[1]}"
+                _greet(told, running, endpoint, time.monotonic() - started, s3)
+                server.serve(running, told, listener, runner)
         finally:
             running.stop()
     return 0
+
+
+def _listen(host: str, port: int, flag: str) -> socket.socket:
+    from infra.local import server  # noqa: PLC0415  # see `run`
+
+    try:
+        return server.listen(host, port)
+    except OSError as error:
+        raise config.ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror or error};"
+            f" choose another address with --host or another port with {flag}"
+        ) from error
+
+
+def _serve_objects(host: str, port: int, held: contextlib.ExitStack) -> str:
+    """Serve an object store for as long as `held` is; its address."""
+    listener = held.enter_context(_listen(host, port, "--s3-port"))
+    try:
+        from infra.local import objects  # noqa: PLC0415  # moto takes a second
+    except ImportError as error:
+        raise config.ConfigError(f"the object store needs a package that is not installed: {error.name}") from error
+
+    held.enter_context(contextlib.closing(objects.ObjectStore(listener)))
+    return f"http://{_name(host)}:{listener.getsockname()[1]}"
 
 
 def _name(host: str) -> str:
@@ -79,18 +104,19 @@ def _name(host: str) -> str:
     return named or (f"[{host}]" if ":" in host else host)
 
 
-def _greet(told: config.LocalConfig, running: "runtime.Runtime", endpoint: str, seconds: float) -> None:
+def _greet(told: config.LocalConfig, running: "runtime.Runtime", endpoint: str, seconds: float, s3: str | None) -> None:
     key = told.keys[0]
     kept = f"kept in {told.data}" if told.data else "kept in memory only"
     secret = key.secret if key.secret == config.ACCESS_KEY_SECRET else "(as configured)"
     others = f"\n  and              {len(told.keys) - 1} more account keys of {told.source}" if told.keys[1:] else ""
+    objects = f"\n  S3 endpoint      {s3}" if s3 else ""
     queues = f"\n  queues           {', '.join(entry.name for entry in told.queues)}" if told.queues else ""
     sys.stdout.write(
         f"OpenMNS {chalicelib.__version__} is ready after {seconds:.1f} s: engine {told.engine}, {kept}\n\n"
         f"  endpoint         {endpoint}\n"
         f"  account          {key.account_id}, region {running.application.settings.region}\n"
         f"  AccessKeyId      {key.access_key_id}\n"
-        f"  AccessKeySecret  {secret}{others}{queues}\n\n"
+        f"  AccessKeySecret  {secret}{others}{queues}{objects}\n\n"
         f"Try:  curl {endpoint}/health\n"
         f"Stop: Ctrl-C\n"
     )

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import settings
-from chalicelib.model import account, errors, queue
+from chalicelib.model import account, errors, object_event, queue, throttle
 
 FILE = "openmns.toml"
 ACCOUNT_ID = "1234567890123456"
 ACCESS_KEY_ID = "openmns"
-ACCESS_KEY_SECRET = "openmns-secret"  # noqa: S105  # the public default of a server that listens on this machine only
+ACCESS_KEY_SECRET = settings.LOCAL_SECRET
 LOOPBACK = "127.0.0.0/8,::1/128"
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 ENGINES = ("embedded", "moto")  # the first is the default
@@ -50,6 +50,10 @@ class LocalConfig:
     engine: str = ENGINES[0]
     durability: str = DURABILITIES[0]
     workers: int = 1  # processes that serve; more than one need a folder
+    s3_port: int | None = None  # where an object store listens whose events go to event rules; 0: any; None: nowhere
+    bucket_owners: str = ""  # bucket=account id, commas between; empty: all are the first account's
+    account_rate: int = 0  # an account's calls on messages a second; 0: any number
+    metadata_rate: int = 0  # its other calls a second; 0: any number
     public_url: str = ""  # where receivers of pushes reach the server; empty: host and port
     push_allow: str = LOOPBACK  # networks that pushes may reach though they are not public
     push_ca_file: str = ""  # certificates that pushes trust besides the machine's
@@ -66,6 +70,11 @@ class LocalConfig:
         """Where clients on this machine, and receivers of pushes unless told otherwise, reach the server."""
         named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # compared, not bound
         return self.public_url or f"http://{f'[{named}]' if ':' in named else named}:{self.port}"
+
+
+def variable(name: str) -> str:
+    """An environment variable, for commands that are clients; empty if it is not set."""
+    return os.environ.get(name, "")
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> LocalConfig:
@@ -126,6 +135,10 @@ _SCALARS: dict[str, type] = {
     "engine": str,
     "durability": str,
     "workers": int,
+    "s3_port": int,
+    "bucket_owners": str,
+    "account_rate": int,
+    "metadata_rate": int,
     "account": str,
     "access_key_id": str,
     "access_key_secret": str,
@@ -179,9 +192,10 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         raise ConfigError("data and memory exclude each other: give the one or the other")
     if values.get("data") and engine == "moto":
         raise ConfigError("the moto engine keeps its state in memory only: leave out data")
-    port = values.get("port", LocalConfig.port)
-    if not 0 <= port <= _HIGHEST_PORT:
-        raise ConfigError(f"port should be 0 to {_HIGHEST_PORT}, not {port}")
+    port, s3_port = values.get("port", LocalConfig.port), values.get("s3_port")
+    for name, number in (("port", port), ("s3_port", s3_port)):
+        if number is not None and not 0 <= number <= _HIGHEST_PORT:
+            raise ConfigError(f"{name} should be 0 to {_HIGHEST_PORT}, not {number}")
     keys = _keys(values)
     data = None if engine == "moto" or values.get("memory") else Path(values.get("data") or DATA)
     host = values.get("host", LocalConfig.host)
@@ -195,11 +209,31 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         engine=engine,
         durability=durability,
         workers=_workers(values.get("workers"), data),
+        s3_port=s3_port,
+        bucket_owners=_owners(values),
+        account_rate=_rate("account_rate", values),
+        metadata_rate=_rate("metadata_rate", values),
         keys=keys,
         queues=tuple(_queue(entry, keys) for entry in values.get("queues", [])),
         source=source,
         **{name: values[name] for name in _PUSHES if name in values},
     )
+
+
+def _owners(values: Mapping[str, Any]) -> str:
+    told: str = values.get("bucket_owners", "")
+    try:
+        object_event.read_owners(told, "")
+    except ValueError as error:
+        raise ConfigError(f"bucket_owners: {error}") from error
+    return told
+
+
+def _rate(name: str, values: Mapping[str, Any]) -> int:
+    try:
+        return throttle.check_rate(name, values.get(name, 0))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _workers(told: int | None, data: Path | None) -> int:

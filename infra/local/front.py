@@ -137,7 +137,7 @@ class Front:
     def _settle(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
         if isinstance(step, operations.Waiting):
             if not visit.exchange.gone:
-                seconds = max(0, step.deadline - self.now()) / 1000
+                seconds = max(0, step.ends_at - self.now()) / 1000
                 _Wait(
                     exchange=visit.exchange,
                     step=step,
@@ -205,9 +205,14 @@ class _Wait:
             self._visit(_Visit(self._exchange, self._step.resume, is_receive=True, woken_at=self._step.queue_id))
 
     def _expire(self) -> None:
-        if self._end():
-            self._leave()
-            self._exchange.answer(self._step.give_up())
+        if not self._end():
+            return
+        if self._step.ends_at < self._step.deadline:  # it was held back, and is not any more
+            self._lot.leave(self._step.queue_id, self._ticket)
+            self._visit(_Visit(self._exchange, self._step.resume, is_receive=True, woken_at=self._step.queue_id))
+            return
+        self._leave()
+        self._exchange.answer(self._step.give_up())
 
     def _hang_up(self) -> None:
         if self._end():
@@ -222,5 +227,6 @@ class _Wait:
         return not was_over
 
     def _leave(self) -> None:
-        if not self._lot.leave(self._step.queue_id, self._ticket):
-            self._lot.ring(self._step.queue_id)  # it was woken and does not look: let another one
+        was_woken = not self._lot.leave(self._step.queue_id, self._ticket)
+        if was_woken or self._step.held_until is not None:
+            self._lot.ring(self._step.queue_id)  # there may be something, and it does not look: let another one

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib import parse
 
+from chalicelib.api import workers
 from chalicelib.model import delivery, errors
 from chalicelib.wire import http
 from infra.local import clock as clocks
@@ -22,7 +23,8 @@ _FAILURES = "/_local/failures"  # stream records that no attempt could do
 _DELIVERIES = "/_local/deliveries"  # the log of pushes
 _OUTBOX = "/_local/outbox"  # mails, short messages and mobile pushes
 _DEVICES = "/_local/devices"  # of mobile apps
-_PATHS = (_CLOCK, _FAILURES, _DELIVERIES, _OUTBOX, _DEVICES)
+_OBJECT_EVENTS = "/_local/object-events"  # of S3, or of whatever tells of its objects as S3 does
+_PATHS = (_CLOCK, _FAILURES, _DELIVERIES, _OUTBOX, _DEVICES, _OBJECT_EVENTS)
 _MOST_DELIVERIES = 1_000
 _LAST = 253_370_764_800_000  # 9999-01-01, ms: later moments have no date in Python
 _LONGEST_STEP = 10 * 365 * 86_400  # seconds
@@ -67,6 +69,11 @@ def _run(running: runtime.Runtime, request: http.Request) -> dict[str, Any]:
     if request.path == _DEVICES:
         _add_device(running, request)
         return {}
+    if request.path == _OBJECT_EVENTS:
+        if request.method != "POST":
+            raise _RefusedError(405, f"{_OBJECT_EVENTS} takes POST")
+        told: dict[str, Any] = workers.object_events(_json_of(request), None)
+        return told
     if request.path not in _PATHS:
         raise _RefusedError(404, f"there is no {request.path}; there are {', '.join(_PATHS)}")
     if request.method != "GET":
@@ -147,15 +154,19 @@ def _post_clock(running: runtime.Runtime, document: dict[str, Any]) -> Iterator[
 
 
 def _document(request: http.Request, names: set[str]) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != http.JSON:
-        raise _RefusedError(415, f"the content type should be {http.JSON}")
-    try:
-        document = json.loads(request.body)
-    except ValueError as error:
-        raise _RefusedError(400, f"the body is not JSON: {error}") from error
+    document = _json_of(request)
     if not isinstance(document, dict) or not set(document) <= names:
         raise _RefusedError(400, f"the body should be an object with {' and '.join(sorted(names))}")
     return document
+
+
+def _json_of(request: http.Request) -> Any:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != http.JSON:
+        raise _RefusedError(415, f"the content type should be {http.JSON}")
+    try:
+        return json.loads(request.body)
+    except ValueError as error:
+        raise _RefusedError(400, f"the body is not JSON: {error}") from error
 
 
 def _moment(value: object) -> int:

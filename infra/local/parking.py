@@ -124,10 +124,10 @@ class ParkedWaiter:
         return self._lot.mark()
 
     def wait(self, step: operations.Waiting, *, mark: int, looks: int) -> None:  # noqa: ARG002  # the lot needs no rhythm
-        """Wait until a ring or the deadline."""
+        """Wait until a ring, the deadline, or when the queue's rate lets a look find something."""
         woken = threading.Event()
         ticket = self._lot.park(step.queue_id, mark, woken.set)
-        woken.wait(max(0, step.deadline - self._clock.now()) / 1000)
+        woken.wait(max(0, step.ends_at - self._clock.now()) / 1000)
         self._lot.leave(step.queue_id, ticket)
 
     def pass_on(self, queue_id: str) -> None:

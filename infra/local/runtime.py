@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from chalicelib import bootstrap, clock, settings, telemetry
-from chalicelib.model import account, errors, limits
-from infra.local import certificates, config, driver, engine, outbox, parking, runners
+from chalicelib.model import account, errors, limits, object_event
+from infra.local import certificates, config, driver, engine, outbox, parking, runners, vault
 from infra.local import clock as clocks
 from infra.local.shared import Shared
 
-_FILE = "openmns.db"
+FILE = "openmns.db"
 _LOCK = "openmns.lock"
 _INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, and a second write costs more
 
@@ -101,6 +101,9 @@ def start(
         sent = held.enter_context(contextlib.closing(outbox.Outbox()))
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
+        key = _vault(told)
+        if told.data is not None:
+            vault.check(key, made, decided.table_prefix, told.data)
         application = _application(
             decided,
             made,
@@ -108,6 +111,7 @@ def start(
             lot,
             settle=lambda: runner.settle(),  # noqa: PLW0108  # made below
             services=sent.client,
+            vault=key,
             make_certificate=certificates.make,
             read_key=certificates.read_key,
         )
@@ -158,9 +162,9 @@ def join(
     moved = clocks.LocalClock(numbers=shared.time)
     lot = parking.ParkingLot(count=functools.partial(shared.park, number))
     held = contextlib.ExitStack()
-    made = _embedded(told, moved, held, told.data / _FILE)
+    made = _embedded(told, moved, held, told.data / FILE)
     made.subscribe(written)
-    application = _application(decided, made, moved, lot)
+    application = _application(decided, made, moved, lot, vault=vault.in_folder(told.data))
     epoch = shared.epoch
 
     def refresh() -> None:
@@ -211,6 +215,9 @@ def _settings(told: config.LocalConfig, base: settings.Settings | None) -> setti
             explain_signatures=True,
             inline_bytes=_INLINE_BYTES,
         ),
+        bucket_owners=told.bucket_owners or f"{object_event.ANY_BUCKET}={told.keys[0].account_id}",
+        account_rate=told.account_rate,
+        metadata_rate=told.metadata_rate,
         public_url=told.url,
         push_allow=told.push_allow,
         push_ca_file=told.push_ca_file,
@@ -231,11 +238,18 @@ def _open(told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.E
         if told.data is not None:
             told.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             _claim(told.data, held)
-            path = told.data / _FILE
+            path = told.data / FILE
             path.touch(mode=0o600)  # it holds the secrets of keys
         return _embedded(told, moved, held, path)
     except OSError as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
+
+
+def _vault(told: config.LocalConfig) -> vault.KeyVault:
+    try:
+        return vault.in_memory() if told.data is None else vault.in_folder(told.data)
+    except OSError as error:
+        raise config.ConfigError(f"cannot keep the key in {told.data}: {error}") from error
 
 
 def _embedded(
@@ -271,10 +285,10 @@ def _declare(
     ids = [key.access_key_id for key in told.keys]
     for former in (entry["S"] for entry in item["ids"]["L"]):
         if former not in ids:
-            disabled = account.AccessKey(access_key_id=former, secret="", account_id="0", enabled=False)
-            application.verbs.identities.add_key(disabled)
+            with contextlib.suppress(errors.EntityNotExist):  # deleted meanwhile
+                application.verbs.directory.disable(former)
     for key in told.keys:
-        application.verbs.identities.add_key(key)
+        application.verbs.directory.register(key)
     made.put_item(TableName=table, Item=place | {"ids": {"L": [{"S": name} for name in ids]}})
     for entry in told.queues:
         namespace = account.Namespace(account_id=entry.account_id, region=told.region)

@@ -8,6 +8,7 @@ What becomes of a batch of records:
     a record failed  it is kept in the table `failures`, and passed over: the dead-letter end
 """
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -43,9 +44,11 @@ class Stream:
         handler: Handler,
         clock: ports.Clock,
         batch: int = BATCH,
+        whole: bool = True,
     ) -> None:
-        """Set up; up to `batch` records are handed over at once."""
+        """Set up; up to `batch` records are handed over at once, their long texts only if they are to be `whole`."""
         self._engine = engine
+        self._get = engine.get_records if whole else engine.get_short_records
         self._handler = handler
         self._clock = clock
         self._checkpoints = prefix + engines.CHECKPOINTS.name
@@ -118,7 +121,7 @@ class Stream:
     def _get_records(self) -> dict[str, Any]:
         while True:
             try:
-                return self._engine.get_records(ShardIterator=self._iterator, Limit=self._limit)
+                return self._get(ShardIterator=self._iterator, Limit=self._limit)
             except exceptions.ClientError as error:
                 self._begin_anew(error)
 
@@ -160,9 +163,15 @@ class Stream:
             "sk": {"S": _sequence(record)},
             "at": {"N": str(self._clock.now())},
             "error": {"S": f"{type(error).__name__}: {error}"},
-            "record": {"S": json.dumps(record)},
+            "record": {"S": json.dumps(record, default=_base64)},
         }
         self._engine.put_item(TableName=self._failures, Item=item)
+
+
+def _base64(content: object) -> str:
+    """Bytes, as Lambda hands them over."""
+    assert isinstance(content, bytes)  # noqa: S101  # all else of a record is JSON's
+    return base64.b64encode(content).decode()
 
 
 def _sequence(record: Mapping[str, Any]) -> str:

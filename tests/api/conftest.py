@@ -9,7 +9,9 @@ from chalicelib import bootstrap, settings
 from chalicelib.model import account
 from chalicelib.wire import http
 from infra.local import engine as engines
+from infra.local import vault
 from tests.api import signing
+from tests.conftest import Recorder
 
 
 @pytest.fixture
@@ -22,7 +24,10 @@ def engine(embedded_engine, prefix):
 @pytest.fixture
 def application(engine, prefix, clock):
     made = bootstrap.build(
-        settings.Settings(table_prefix=prefix, explain_signatures=True, longest_wait=30), engine=engine, clock=clock
+        settings.Settings(table_prefix=prefix, explain_signatures=True, longest_wait=30),
+        engine=engine,
+        clock=clock,
+        vault=vault.in_memory(),
     )
     bootstrap.install(made)
     for key_id, secret, owner in (
@@ -31,6 +36,16 @@ def application(engine, prefix, clock):
     ):
         made.verbs.identities.add_key(account.AccessKey(access_key_id=key_id, secret=secret, account_id=owner))
     return made
+
+
+@pytest.fixture
+def recorded(engine, prefix, clock):
+    """An application on an engine whose calls are counted."""
+    recorder = Recorder(engine)
+    made = bootstrap.build(
+        settings.Settings(table_prefix=prefix), engine=recorder, clock=clock, fan=recorder.fan, vault=vault.in_memory()
+    )
+    return made, recorder
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from chalicelib import bootstrap, settings
 from chalicelib.model import account, errors
 from chalicelib.storage import client
 from chalicelib.wire import http
+from infra.local import vault
 from tests.api import signing
 from tests.api.signing import code, signed, texts
 
@@ -113,7 +114,9 @@ def test_a_local_server_shows_the_string_to_sign_and_a_deployed_one_does_not(app
     request = signed("GET", "/queues", now=clock.now(), secret="wrong")
     shown = texts(application.door.run(request))["Message"]
     assert shown.endswith("GET\n\n\nTue, 02 Jan 2024 03:04:05 GMT\nx-mns-version:2015-06-06\n/queues")
-    deployed = bootstrap.build(settings.Settings(table_prefix=prefix), engine=engine, clock=clock)
+    deployed = bootstrap.build(
+        settings.Settings(table_prefix=prefix), engine=engine, clock=clock, vault=vault.in_memory()
+    )
     hidden = texts(deployed.door.run(request))["Message"]
     assert "x-mns-version" not in hidden
 
@@ -152,7 +155,9 @@ def test_what_goes_wrong_inside_is_an_internal_error_without_a_trace_of_it(appli
         def __getattr__(self, name):
             raise RuntimeError("the secret is open-sesame")
 
-    broken = bootstrap.build(application.settings, engine=application_engine(Broken()), clock=clock)
+    broken = bootstrap.build(
+        application.settings, engine=application_engine(Broken()), clock=clock, vault=vault.in_memory()
+    )
     response = broken.door.run(signed("GET", "/queues", now=clock.now()))
     assert (response.status, code(response)) == (500, "InternalError")
     assert b"sesame" not in response.body
@@ -169,7 +174,7 @@ def application_engine(broken):
 
 
 def test_a_door_can_refuse_in_its_own_name(application):
-    response = application.door.refuse(http.Request(method="POST", path="/"), errors.TooManyRequests())
+    response = application.door.refuse(http.Request(method="GET", path="/queues"), errors.TooManyRequests())
     assert (response.status, code(response)) == (429, "TooManyRequests")
 
 

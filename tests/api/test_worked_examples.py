@@ -15,6 +15,7 @@ from chalicelib.api import operations
 from chalicelib.model import account
 from chalicelib.wire import http
 from infra.local import engine as engines
+from infra.local import vault
 from tests.api import signing
 from tests.broker import fakes
 
@@ -53,7 +54,11 @@ class Server:
         self.clock = fakes.Clock()
         self.ids = Ids()
         application = bootstrap.build(
-            settings.Settings(table_prefix=prefix, longest_wait=30), engine=engine, clock=self.clock, ids=self.ids
+            settings.Settings(table_prefix=prefix, longest_wait=30),
+            engine=engine,
+            clock=self.clock,
+            ids=self.ids,
+            vault=vault.in_memory(),
         )
         self.door = application.door
         application.verbs.identities.add_key(

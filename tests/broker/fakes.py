@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from chalicelib.broker import (
     accounts,
     deliveries,
+    directory,
     identities,
     messages,
+    permissions,
     ports,
     publications,
     queues,
+    sessions,
     subscriptions,
     topics,
     upkeep,
@@ -66,6 +69,21 @@ class Ids:
     def order_id(self) -> str:
         return str(200_000_000_000_000 + next(self._numbers))
 
+    def account_id(self) -> str:
+        return str(1_000_000_000_000_000 + next(self._numbers))
+
+    def entity_id(self) -> str:
+        return str(200_000_000_000_000_000 + next(self._numbers))
+
+    def access_key_id(self) -> str:
+        return f"LTAI{next(self._numbers):020}"
+
+    def temporary_key_id(self) -> str:
+        return f"STS.{next(self._numbers):024}"
+
+    def secret(self) -> str:
+        return f"{next(self._numbers):030}"
+
     def pick(self, count: int) -> int:
         return min(self.picked, count - 1)
 
@@ -77,8 +95,11 @@ class Tables:
     clock: Clock = field(default_factory=Clock)
     ids: Ids = field(default_factory=Ids)
     queues: memory.Queues = field(default_factory=memory.Queues)
+    sealing: memory.Sealing = field(default_factory=memory.Sealing)
     tallies: memory.Tallies = field(default_factory=memory.Tallies)
     identities: memory.Identities = field(default_factory=memory.Identities)
+    directory: memory.Directory = field(default_factory=memory.Directory)
+    vault: memory.Vault = field(default_factory=memory.Vault)
     accounts: memory.Accounts = field(default_factory=memory.Accounts)
     tokens: memory.Tokens = field(default_factory=memory.Tokens)
     acls: memory.Acls = field(default_factory=memory.Acls)
@@ -144,12 +165,28 @@ class Process:
         self.clock, self.ids = self.tables.clock, self.tables.ids
         shared: ports.Queues = self.tables.queues
         self.queues = queues.Queues(
-            store=shared, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+            store=shared,
+            tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
+            clock=self.clock,
+            ids=self.ids,
+            shards=shards,
         )
         self.messages = messages.Messages(
             queues=self.queues, store=self.tables.messages, clock=self.clock, ids=self.ids, longest_wait=longest_wait
         )
-        self.identities = identities.Identities(store=self.tables.identities, clock=self.clock)
+        self.sessions = sessions.Sessions(
+            store=self.tables.directory, vault=self.tables.vault, clock=self.clock, ids=self.ids
+        )
+        self.identities = identities.Identities(store=self.tables.identities, temporary=self.sessions, clock=self.clock)
+        self.permissions = permissions.Permissions(store=self.tables.directory, clock=self.clock)
+        self.directory = directory.Directory(
+            store=self.tables.directory,
+            keys=self.tables.identities,
+            clock=self.clock,
+            ids=self.ids,
+            changed=self._forget_identities,
+        )
         self.accounts = accounts.Accounts(store=self.tables.accounts, clock=self.clock, ids=self.ids)
         self.release = upkeep.Release(store=shared, queues=self.queues, messages=self.tables.messages, clock=self.clock)
         self.count = upkeep.Count(tallies=self.tables.tallies)
@@ -157,10 +194,16 @@ class Process:
             messages=self.tables.messages,
             subscriptions=self.tables.subscriptions,
             tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
             clock=self.clock,
         )
         self.topics = topics.Topics(
-            store=self.tables.topics, tallies=self.tables.tallies, clock=self.clock, ids=self.ids, shards=shards
+            store=self.tables.topics,
+            tallies=self.tables.tallies,
+            sealing=self.tables.sealing,
+            clock=self.clock,
+            ids=self.ids,
+            shards=shards,
         )
         self.subscriptions = subscriptions.Subscriptions(
             topics=self.topics,
@@ -204,6 +247,10 @@ class Process:
         self.log = deliveries.Log(
             topics=self.tables.topics, subscriptions=self.tables.subscriptions, deliveries=self.tables.deliveries
         )
+
+    def _forget_identities(self) -> None:
+        self.identities.forget()
+        self.permissions.forget()
 
     def another(self) -> "Process":
         """Another process on the same tables."""

@@ -14,7 +14,9 @@ from chalicelib.model import (
     message,
     publication,
     queue,
+    ram,
     receipt,
+    resource,
     subscription,
     topic,
 )
@@ -241,6 +243,23 @@ class Messages:
 
 
 @dataclass
+class Sealing:
+    """The port `Sealing`; the keys in `unusable` are none."""
+
+    prepared: set[tuple[str, str]] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
+
+    def prepare(self, of: str, by: resource.Encryption) -> None:
+        if by.enabled:
+            if by.key_id in self.unusable:
+                raise errors.InvalidArgument("unusable")
+            self.prepared.add((of, by.key_id))
+
+    def delete(self, of: str) -> None:
+        self.prepared = {(each, by) for each, by in self.prepared if each != of}
+
+
+@dataclass
 class Tallies:
     """The port `Tallies`."""
 
@@ -275,11 +294,71 @@ class Identities:
     def put_key(self, key: account.AccessKey) -> None:
         self.stored[key.access_key_id] = key
 
+    def enable_key(self, access_key_id: str, *, enabled: bool) -> bool:
+        if access_key_id in self.stored:
+            self.stored[access_key_id] = dataclasses.replace(self.stored[access_key_id], enabled=enabled)
+        return access_key_id in self.stored
+
+    def delete_key(self, access_key_id: str) -> None:
+        self.stored.pop(access_key_id, None)
+
     def certificate(self) -> certificates.Certificate | None:
         return self.own
 
     def put_certificate(self, new: certificates.Certificate) -> None:
         self.own = new
+
+
+@dataclass
+class Vault:
+    """The port `Vault`, whose seals keep nothing from anybody."""
+
+    def seal(self, plain: bytes, *, context: str, key_id: str = "") -> bytes:
+        return f"{key_id}/{context}:".encode() + plain[::-1]
+
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        head, _, plain = sealed.partition(b":")
+        if head != f"/{context}".encode():
+            raise ports.SealBroken
+        return plain[::-1]
+
+
+@dataclass
+class Directory:
+    """The port `Directory`."""
+
+    stored: dict[tuple[str, str, str], ram.Entity] = field(default_factory=dict)
+
+    def get(self, account_id: str, kind: str, name: str) -> ram.Entity | None:
+        return self.stored.get((account_id, kind, name))
+
+    def get_all(self, account_id: str, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], ram.Entity]:
+        found = {key: self.get(account_id, *key) for key in keys}
+        return {key: entity for key, entity in found.items() if entity is not None}
+
+    def put(self, account_id: str, entity: ram.Entity) -> bool:
+        place = (account_id, entity.KIND, entity.name)
+        if entity.revision != getattr(self.stored.get(place), "revision", 0):
+            return False
+        self.stored[place] = dataclasses.replace(entity, revision=entity.revision + 1)
+        return True
+
+    def delete(self, account_id: str, entity: ram.Entity) -> bool:
+        place = (account_id, entity.KIND, entity.name)
+        if entity.revision != getattr(self.stored.get(place), "revision", None):
+            return False
+        del self.stored[place]
+        return True
+
+    def list(self, account_id: str, kind: str, *, after: str | None, limit: int | None) -> ram.Page:
+        found = [
+            entity
+            for place, entity in sorted(self.stored.items())
+            if place[:2] == (account_id, kind) and (after is None or entity.name > after)
+        ]
+        if limit is None or len(found) <= limit:
+            return ram.Page(entities=tuple(found))
+        return ram.Page(entities=tuple(found[:limit]), marker=found[limit - 1].name)
 
 
 @dataclass
@@ -439,6 +518,12 @@ class Publications:
         if topic.partition(new.topic_id, new.shard) in self.full:
             raise errors.TooManyRequests
         self.stored[new.topic_id, new.shard, new.message_id] = new
+
+    def put_once(self, new: publication.Publication) -> bool:
+        if any(each.message_id == new.message_id for each in self.stored.values()):
+            return False
+        self.put(new)
+        return True
 
     def get_all(self, keys: Sequence[ports.PublicationKey]) -> Mapping[ports.PublicationKey, publication.Publication]:
         return {key: self.stored[key] for key in keys if key in self.stored}

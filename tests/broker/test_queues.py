@@ -120,7 +120,14 @@ def test_two_processes_that_create_at_once_get_the_same_queue(process):
             return None
 
     late = Late(process.tables.queues.stored)
-    racing = verbs.Queues(store=late, tallies=process.tables.tallies, clock=process.clock, ids=process.ids, shards=1)
+    racing = verbs.Queues(
+        store=late,
+        tallies=process.tables.tallies,
+        sealing=process.tables.sealing,
+        clock=process.clock,
+        ids=process.ids,
+        shards=1,
+    )
     made = other.create()
     assert racing.create(HERE, "demo", change()) == (made, False)
     with pytest.raises(errors.QueueAlreadyExist):
@@ -340,6 +347,29 @@ def test_the_counts_of_a_queue_are_those_of_all_its_shards(tables):
         process.send()
     process.count.run(tables.messages.changes)
     assert process.queues.get_attributes(HERE, "demo")[1] == queue.Counts(active=4)
+
+
+def test_a_queue_is_encrypted_only_where_its_key_can_be_had(process, tables):
+    tables.sealing.unusable.add("alias/nobody")
+    good, bad = (
+        resource.Encryption(enabled=True, sse_type="KMS", key_id=f"alias/{name}") for name in ("mine", "nobody")
+    )
+    with pytest.raises(errors.InvalidArgument):
+        process.create("refused", encryption=bad)
+    with pytest.raises(errors.QueueNotExist):
+        process.queues.find(HERE, "refused")
+    made = process.create("demo", encryption=good)
+    with pytest.raises(errors.InvalidArgument):
+        process.queues.set_attributes(HERE, "demo", queue.QueueChange(encryption=bad))
+    assert process.queues.get(HERE, "demo").attributes.encryption == good
+    assert tables.sealing.prepared == {(made.queue_id, "alias/mine")}
+
+
+def test_what_a_deleted_queue_was_encrypted_by_is_deleted_with_it(process, tables):
+    made = process.create("demo", encryption=resource.Encryption(enabled=True))
+    process.queues.delete(HERE, "demo")
+    process.purge.run(made)
+    assert tables.sealing.prepared == set()
 
 
 def test_a_search_finds_what_is_wanted_page_by_page_with_its_counts(process):

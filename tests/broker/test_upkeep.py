@@ -305,6 +305,7 @@ def test_a_purge_that_may_take_no_time_does_a_page_at_each_run(tables):
         messages=tables.messages,
         subscriptions=tables.subscriptions,
         tallies=tables.tallies,
+        sealing=tables.sealing,
         clock=tables.clock,
         seconds=0,
     )

@@ -17,7 +17,7 @@ def test_anything_else_is_no_account_id(text):
 
 def test_a_key_does_not_show_its_secret():
     key = account.AccessKey(access_key_id="TESTAKID0001", secret="testSecretKey0123456789", account_id="1")
-    assert repr(key) == "AccessKey(access_key_id='TESTAKID0001', account_id='1', enabled=True)"
+    assert repr(key) == "AccessKey(access_key_id='TESTAKID0001', account_id='1', enabled=True, user='', created_at=0)"
 
 
 def test_an_account_logs_nowhere_and_traces_nothing_unless_told_to():

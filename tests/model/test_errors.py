@@ -44,6 +44,13 @@ STATUSES = {
     "SubscriptionAlreadyExist": 409,
     "IdempotentProcessing": 409,
     "TooManyRequests": 429,
+    # of RAM and STS
+    "EntityNotExist": 404,
+    "EntityAlreadyExists": 409,
+    "DeleteConflict": 409,
+    "LimitExceeded": 409,
+    "InvalidParameter": 400,
+    "MalformedPolicyDocument": 400,
     "InternalError": 500,
 }
 
@@ -90,6 +97,11 @@ def test_every_class_is_one_sentence_on_one_line(each):
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
 def test_every_status_is_one_that_the_specification_knows_for_errors(leaf):
     assert leaf.status in {400, 403, 404, 408, 409, 429, 500}
+
+
+def test_errors_of_ram_say_what_they_are_about():
+    error = errors.DeleteConflict("The user is in a group.", of="User.Group")
+    assert (error.code, error.status, error.message) == ("DeleteConflict.User.Group", 409, "The user is in a group.")
 
 
 def test_the_sentences_that_the_node_sdks_tests_match_are_word_for_word():

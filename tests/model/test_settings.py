@@ -21,6 +21,10 @@ def test_every_field_can_be_set_by_its_variable():
         "OPENMNS_INLINE_BYTES": "2048",
         "OPENMNS_QUEUE_SHARDS": "8",
         "OPENMNS_TOPIC_SHARDS": "2",
+        "OPENMNS_BUCKET_OWNERS": "photos=1234567890123456",
+        "OPENMNS_ACCOUNT_RATE": "500",
+        "OPENMNS_METADATA_RATE": "0",
+        "OPENMNS_KMS_KEY": "alias/dev",
         "OPENMNS_PUBLIC_URL": "https://mns.example.test",
         "OPENMNS_PUSH_ALLOW": "127.0.0.0/8",
         "OPENMNS_PUSH_CA_FILE": "ca.pem",
@@ -41,6 +45,10 @@ def test_every_field_can_be_set_by_its_variable():
         inline_bytes=2048,
         queue_shards=8,
         topic_shards=2,
+        bucket_owners="photos=1234567890123456",
+        account_rate=500,
+        metadata_rate=0,
+        kms_key="alias/dev",
         public_url="https://mns.example.test",
         push_allow="127.0.0.0/8",
         push_ca_file="ca.pem",
@@ -92,3 +100,27 @@ def test_the_longest_wait_is_0_to_30_seconds_and_may_have_a_fraction(text, sente
 def test_a_number_of_shards_out_of_range_is_a_value_error_that_names_the_variable(shards):
     with pytest.raises(ValueError, match="OPENMNS_QUEUE_SHARDS"):
         settings.read({"OPENMNS_QUEUE_SHARDS": shards})
+
+
+def test_a_deployment_does_not_start_with_the_local_secret():
+    local = {"OPENMNS_ACCESS_KEY_SECRET": settings.LOCAL_SECRET}
+    with pytest.raises(ValueError, match="a deployment has no default account: make one with `mns account create`"):
+        settings.read(local)
+    assert settings.read(local | {"OPENMNS_APPLICATION": "infra.local.stage:application"}).application
+    assert settings.read({"OPENMNS_ACCESS_KEY_SECRET": "another"}) == settings.Settings()
+
+
+@pytest.mark.parametrize("variable", ["OPENMNS_ACCOUNT_RATE", "OPENMNS_METADATA_RATE"])
+def test_a_rate_below_zero_is_a_value_error_that_names_the_variable(variable):
+    with pytest.raises(ValueError, match=f"{variable} should be 0 "):
+        settings.read({variable: "-1"})
+
+
+def test_owners_of_buckets_that_cannot_be_read_are_a_value_error_that_names_the_variable():
+    with pytest.raises(ValueError, match="OPENMNS_BUCKET_OWNERS: 'photos' should be of the form"):
+        settings.read({"OPENMNS_BUCKET_OWNERS": "photos"})
+
+
+def test_lambdas_own_variable_says_that_lambda_has_started_the_process():
+    assert settings.on_lambda({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
+    assert not settings.on_lambda({"OPENMNS_REGION": "cn-hangzhou"})

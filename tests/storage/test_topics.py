@@ -124,7 +124,7 @@ def test_a_publication_comes_back_verbatim_and_so_does_the_streams_record(stores
     stores.publications.put(new)
     key = ("t1", 1, new.message_id)
     assert stores.publications.get_all([key, ("t1", 0, new.message_id)]) == {key: new}
-    assert [told for _, told in publications.read_new(records(stores, "publications"))] == [new]
+    assert [told for _, told in stores.publications.read_new(records(stores, "publications"))] == [new]
     [change] = publications.read_changes(records(stores, "publications"))
     assert (change.partition, change.delta) == ("t1#1", queue.Counts(active=1))
 

@@ -11,7 +11,7 @@ from chalicelib.model import account, errors, message, queue
 from chalicelib.storage import schema
 from infra.local import driver as drivers
 from infra.local import engine as engines
-from infra.local import parking
+from infra.local import parking, vault
 
 HERE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
 
@@ -48,7 +48,7 @@ class Local:
 @pytest.fixture
 def local(engine, prefix, clock) -> Iterator[Local]:
     before = list(bootstrap._installed)
-    made = bootstrap.build(settings.Settings(table_prefix=prefix), engine=engine, clock=clock)
+    made = bootstrap.build(settings.Settings(table_prefix=prefix), engine=engine, clock=clock, vault=vault.in_memory())
     bootstrap.install(made)
     yield Local(application=made, lot=parking.ParkingLot(), engine=engine, prefix=prefix)
     bootstrap._installed[:] = before
