@@ -140,7 +140,7 @@ def test_the_stream_tells_of_what_a_fifo_topic_got_group_by_group_in_its_order(s
     ]
     for item in made:
         stores.publications.put(item)
-    told = [key for _, key in publications.read_new(records(stores, "publications"))]
+    told = [key for _, key in stores.publications.read_new(records(stores, "publications"))]
     assert told == [("t1", 1, item.message_id) for item in made]
     assert stores.publications.get_all(told) == dict(zip(told, made, strict=True))
     changes = list(publications.read_changes(records(stores, "publications")))
