@@ -197,11 +197,10 @@ def _surroundings(function: functions.Function, policy: Json) -> Json:
         ]
     if function.source is not None or function.of_buckets:
         statements.append(_allow("DeadRecords", ["sqs:SendMessage"], {"Fn::GetAtt": ["DeadRecords", "Arn"]}))
-    sealing = [
-        action for statement in policy["Statement"] if statement["Resource"] == "key" for action in statement["Action"]
-    ]
-    if sealing:
-        statements.append({"Fn::If": ["HasQueueKeys", _allow("QueueKeys", sealing, {"Ref": "QueueKeyArns"}), _NONE]})
+    for statement in policy["Statement"]:
+        if statement["Resource"] == "key":  # what it may do with the key of secrets, with those that queues name, too
+            more = _allow("QueueKeys", statement["Action"], {"Ref": "QueueKeyArns"})
+            statements.append({"Fn::If": ["HasQueueKeys", more, _NONE]})
     # DynamoDB decrypts a table's key in the name of whoever reads or writes the table.
     through = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com"}}}
     key = _allow("TableKey", ["kms:Decrypt"], {"Ref": "TableKeyArn"}) | {"Condition": through}

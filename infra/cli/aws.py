@@ -127,7 +127,9 @@ def _deployed(chosen: argparse.Namespace) -> int:
     _say(f"\nOpenMNS {chalicelib.__version__} is deployed as {of.name}:")
     _say(f"  endpoint  {outputs['EndpointURL']}")
     _say(f"  tables    {outputs['TablePrefix']}*")
-    _say("\nNext: an account and its key, then the proof (docs/operations.md):")
+    _say("\nNext: an account and its first key, then the proof:")
+    told = f"OPENMNS_TABLE_PREFIX={outputs['TablePrefix']} OPENMNS_KMS_KEY={outputs['SecretsKey']}"
+    _say(f"  {told} mns account create --aws")
     _say(f"  mns aws verify {outputs['EndpointURL']} --access-key-id … --access-key-secret …")
     return 0
 

@@ -1,40 +1,24 @@
-"""Every function may do what it does, and nothing else.
+"""Every function may do what it does, and nothing else; what it does is derived (see derive.py).
 
-What it does is derived: the tests of the whole app run once more, in a process of their own, with a recorder between
-the app and what it asks. A policy that this finds fault with is in `.chalice/policy-<function>.json`.
+A policy that this finds fault with is `.chalice/policy-<function>.json`.
 """
 
-import json
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
 from chalicelib.storage import schema
 from infra.aws import functions, package
-from tests.live import ROOT
-
-Grant = tuple[str, str]  # action, resource
-_SECONDS = 300
+from tests.aws import derive
 
 
 @pytest.fixture(scope="session")
-def calls(tmp_path_factory) -> dict[str, set[Grant]]:
-    """What each function was seen to ask for."""
-    record = tmp_path_factory.mktemp("record") / "calls.json"
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "tests.aws.recorder", "--record", str(record), "tests/api"]
-    done = subprocess.run(  # noqa: S603  # our own tests
-        [*run, "-k", "not moto"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=_SECONDS
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-    found: dict[str, set[Grant]] = {function.name: set() for function in functions.FUNCTIONS}
-    for function, action, resource in json.loads(record.read_text()):
-        found[function].add((action, resource if resource in ("*", "key") else f"table/{resource}"))
-    return found
+def calls() -> dict[str, set[derive.Grant]]:
+    """What each function has to be granted."""
+    return derive.derive()
 
 
-def granted(function: str) -> list[Grant]:
+def granted(function: str) -> list[derive.Grant]:
     return [
         (action, statement["Resource"])
         for statement in package.policies()[function]["Statement"]

@@ -109,6 +109,21 @@ def test_functions_are_told_the_tables_the_key_and_where_the_certificate_is(pack
         assert ("OPENMNS_PUBLIC_URL" in told) is function.pushes
 
 
+def test_buckets_may_call_their_function_and_what_it_cannot_do_is_told(packaged):
+    made = packaged().template["Resources"]
+    assert made["ObjectEventsOfBuckets"]["Properties"] == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": {"Ref": "ObjectEvents"},
+        "Principal": "s3.amazonaws.com",
+        "SourceAccount": {"Ref": "AWS::AccountId"},
+    }
+    assert made["ObjectEventsRule"]["Condition"] == made["ObjectEventsOfEventBridge"]["Condition"] == "ByEventBridge"
+    configs = resources(packaged(), "AWS::Lambda::EventInvokeConfig")
+    assert configs["ObjectEventsEventInvokeConfig"]["DestinationConfig"] == {
+        "OnFailure": {"Destination": {"Fn::GetAtt": ["DeadRecords", "Arn"]}}
+    }
+
+
 @pytest.mark.parametrize(
     ("door", "handler", "timeout", "wait"),
     [
