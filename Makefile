@@ -8,7 +8,7 @@ INSTALL := $(PIP) install -c infra/constraints.txt --config-settings editable_mo
 PINS := requirements.txt pyproject.toml infra/constraints.txt
 ARGS ?=
 
-.PHONY: run test check lint bench costs scaling format clean help
+.PHONY: run test check lint bench costs scaling package deploy destroy format clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -23,15 +23,20 @@ $(VENV)/.local: $(PINS) | $(BIN)/python
 
 $(VENV)/.test: $(PINS) | $(BIN)/python
 	@echo "setting up $(VENV) with the test tools (once)"
-	@$(INSTALL) '.[local,test]'
+	@$(INSTALL) '.[local,aws,test]'
+	@touch $@ $(VENV)/.local $(VENV)/.aws
+
+$(VENV)/.aws: $(PINS) | $(BIN)/python
+	@echo "setting up $(VENV) with the deployment's tools (once)"
+	@$(INSTALL) '.[local,aws]'
 	@touch $@ $(VENV)/.local
 
 $(VENV)/.lint: $(PINS) | $(VENV)/.test
-	@$(INSTALL) '.[local,test,lint]'
+	@$(INSTALL) '.[local,aws,test,lint]'
 	@touch $@
 
 $(VENV)/.bench: $(PINS) | $(BIN)/python
-	@$(INSTALL) '.[local,bench]'
+	@$(INSTALL) '.[local,aws,bench]'
 	@touch $@
 
 run: $(VENV)/.local  ## start OpenMNS on http://127.0.0.1:8000 (ARGS='--port 9000' for more)
@@ -62,6 +67,18 @@ costs: $(VENV)/.local  ## what a deployment costs, from counted units; writes do
 
 scaling: $(VENV)/.bench  ## a model of many clients on one queue, in virtual time; writes docs/scaling.md
 	@$(BIN)/python -m infra.bench.contention --report docs/scaling.md $(ARGS)
+
+STAGE ?= dev
+DOOR ?= rest
+
+package: $(VENV)/.aws  ## what is deployed to AWS, into build/STAGE (STAGE=dev|prod|private DOOR=rest|http|url)
+	@$(BIN)/mns aws package --stage $(STAGE) --door $(DOOR) $(ARGS)
+
+deploy: $(VENV)/.aws  ## deploy it to the account and region that your AWS configuration names (ARGS='--help' for more)
+	@$(BIN)/mns aws deploy --stage $(STAGE) --door $(DOOR) $(ARGS)
+
+destroy: $(VENV)/.aws  ## take a stage down; its tables stay unless ARGS='--delete-data'
+	@$(BIN)/mns aws destroy --stage $(STAGE) $(ARGS)
 
 format: $(VENV)/.lint  ## put the code into shape
 	@$(BIN)/ruff format .

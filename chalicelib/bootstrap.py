@@ -214,7 +214,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     pushes = pushes or lanes.Lanes(clock=machine)
     channels = _channels(
         settings,
-        signer=signing.Signer(verbs.identities.certificate, read_key),
+        signer=signing.Signer(verbs.identities.certificate, read_key, clock=machine),
         queue=queue_channel.QueueChannel(
             find=queue_verbs.find, messages=message_store, render=notifications.body, clock=clock
         ),
@@ -356,13 +356,21 @@ def _channels(
 @functools.cache
 def _aws(service: str) -> Any:
     """A client of an AWS service, made when it is first needed."""
-    import boto3  # noqa: PLC0415  # slow to import, and not needed where clients are handed in
-    from botocore.config import Config  # noqa: PLC0415  # the same
-
     limit = limits.PUSH_SECONDS
     attempts = 3 if service == "kms" else 1  # pushes are tried again by the rules of their subscriptions
-    config = Config(retries={"mode": "standard", "max_attempts": attempts}, connect_timeout=limit, read_timeout=limit)
-    return boto3.client(service, config=config)
+    return _client(service, retries=_attempts(attempts), connect_timeout=limit, read_timeout=limit)
+
+
+def _client(service: str, **config: Any) -> Any:
+    """What `boto3.client` makes, without what else boto3 imports."""
+    from botocore import session  # noqa: PLC0415  # slow to import, and not needed where clients are handed in
+    from botocore.config import Config  # noqa: PLC0415  # the same
+
+    return session.get_session().create_client(service, config=Config(**config))
+
+
+def _attempts(most: int) -> dict[str, Any]:
+    return {"mode": "standard", "max_attempts": most}
 
 
 _installed: list[Application] = []
@@ -384,18 +392,20 @@ def application() -> Application:
         module, _, function = settings.application.partition(":")
         made: Application = getattr(importlib.import_module(module), function)(settings)
         return made
-    import boto3  # noqa: PLC0415  # slow to import, and not needed where an engine is handed in
-    from botocore.config import Config  # noqa: PLC0415  # the same
-
-    config = Config(retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=_PARALLEL_CALLS)
+    engine = _client(
+        "dynamodb",
+        retries=_attempts(limits.ENGINE_ATTEMPTS),
+        connect_timeout=limits.ENGINE_SECONDS,
+        read_timeout=limits.ENGINE_SECONDS,
+        max_pool_connections=_PARALLEL_CALLS,
+    )
     pool = futures.ThreadPoolExecutor(_PARALLEL_CALLS)
 
     def side_by_side(call: Callable[[Any], Any], arguments: Sequence[Any], /) -> Iterable[Any]:
         return pool.map(call, arguments) if len(arguments) > 1 else map(call, arguments)
 
-    return build(
-        settings,
-        engine=boto3.client("dynamodb", config=config),
-        fan=side_by_side,
-        public_secret=configuration.LOCAL_SECRET,
-    )
+    return build(settings, engine=engine, fan=side_by_side, public_secret=configuration.LOCAL_SECRET)
+
+
+if configuration.on_lambda():
+    application()  # what Lambda does before the first event it does with a whole core, whatever the function's size

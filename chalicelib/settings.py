@@ -80,6 +80,11 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**changes)
 
 
+def on_lambda(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether Lambda has started this process."""
+    return "AWS_LAMBDA_RUNTIME_API" in (os.environ if environment is None else environment)
+
+
 def _parse(variable: str, text: str, kind: type) -> object:
     try:
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)

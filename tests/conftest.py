@@ -95,8 +95,9 @@ def moto_engine() -> Iterator[engines.LocalEngine]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def embedded_engine() -> Iterator[EmbeddedEngine]:
+    """A fresh one takes milliseconds; one that many tests share takes longer with each of them."""
     made = EmbeddedEngine(None, now=lambda: NOW)
     yield made
     made.close()

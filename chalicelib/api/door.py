@@ -89,13 +89,15 @@ class Door:
         admitted = self.admit(request)
         return admitted if isinstance(admitted, http.Response) else admitted()
 
-    def run(self, request: http.Request) -> http.Response:
-        """Answer a request, waiting in this thread where it waits."""
+    def run(self, request: http.Request, *, until: int | None = None) -> http.Response:
+        """Answer a request, waiting in this thread where it waits, but not beyond `until` (ms, of messages' clock)."""
         mark = self._waiter.mark()
         step = self.begin(request)
         looks = 1
         while isinstance(step, operations.Waiting):
-            waited = step
+            if until is not None and self._verbs.messages.now() >= until:
+                return step.give_up()
+            waited = step if until is None else replace(step, deadline=min(step.deadline, until))
             self._waiter.wait(waited, mark=mark, looks=looks)
             mark = self._waiter.mark()
             step = waited.resume()

@@ -7,7 +7,7 @@ unknown paths and methods get an MNS error too, where Chalice or the gateway wou
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
-from chalicelib.api import gateway
+from chalicelib.api import gateway, waiting
 
 _METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS"]
 _DEPTH = 8
@@ -16,8 +16,10 @@ blueprint = Blueprint(__name__)
 
 
 def _answer(**_segments: str) -> Response:
+    application = bootstrap.application()
     request = gateway.read_event(blueprint.current_request.to_original_event())
-    response = bootstrap.application().door.run(request)
+    until = waiting.last_moment(blueprint.lambda_context, application.clock)
+    response = application.door.run(request, until=until)
     body = "" if request.method == "HEAD" else response.body.decode()
     return Response(body=body, headers=dict(response.headers), status_code=response.status)
 

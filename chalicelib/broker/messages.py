@@ -92,7 +92,8 @@ class Messages:
         seconds = wait_seconds
         if seconds is None:
             seconds = self._queues.find(namespace, name).attributes.polling_wait_seconds
-        began = self._clock.now() if since is None else since
+        now = self._clock.now()
+        began = now if since is None else min(since, now)  # another machine's clock may be ahead
         deadline = began + int(min(seconds, self._longest_wait) * 1000)
         return Poll(messages=self, namespace=namespace, name=name, limit=limit, deadline=deadline)
 

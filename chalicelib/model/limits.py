@@ -87,8 +87,9 @@ PUSH_WORKERS = 64  # R: pushes under way at once to good endpoints, and as many 
 PUSH_LANE = 8  # R: of these, to one server
 PUSH_LANE_WAITING = 256  # R: more than these for one server are put off
 PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have been slow
+CERTIFICATE_SECONDS = 300  # R: how long a process may sign with a key that has been renewed elsewhere
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
-DELIVERY_LEASE_SECONDS = 15  # R: a first attempt that nobody has recorded by then is made again
+DELIVERY_LEASE_SECONDS = 30  # R: a first attempt that nobody has recorded by then is made again
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
 DUE_SHARDS = 4  # R: of the index of due deliveries
 DUE_PAGE = 100  # R: due deliveries read in one go
@@ -138,12 +139,17 @@ CACHE_SECONDS = 5  # how long a process may act on a queue's attributes or a key
 LONG_POLL_FIRST_LOOK_SECONDS = 0.05  # a waiting Lambda looks again after this long ...
 LONG_POLL_LAST_LOOK_SECONDS = 1.0  # ... growing to this long
 LONG_POLL_GROWTH = 1.5
+LONG_POLL_MARGIN_SECONDS = 3  # before a function's time-out: for the last look and the answer's way
+
+# Calls of DynamoDB (R): what takes longer has been lost, and is tried again while the caller still waits.
+ENGINE_SECONDS = 3
+ENGINE_ATTEMPTS = 3
 
 # Background work (R).
 RELEASE_GRAIN_SECONDS = 1  # the scheduled release looks no more often than this
 RELEASE_WINDOW_SECONDS = 50  # and works this long in an invocation that comes each minute
 RELEASE_PAGE = 100  # due messages taken from a queue in one go
-DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers; the lease sees to the rest
+DELIVER_SECONDS = 20  # a function that pushes waits this long for the answers, and ends before the lease
 PURGE_SECONDS = 40  # a purge works this long, then leaves the rest to the stream's next attempt
 REDELIVER_BREATH_SECONDS = 0.05  # between looks while more is due than was taken
 TTL_SLACK_SECONDS = 86_400  # a body outlives its message's state by this, whatever order the two are swept in

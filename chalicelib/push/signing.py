@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from chalicelib.model import certificate
+from chalicelib.broker import ports
+from chalicelib.model import certificate, limits
 
 _PEM = re.compile(r"-----BEGIN (?P<kind>[A-Z ]+)-----(?P<text>[A-Za-z0-9+/=\s]+)-----END (?P=kind)-----")
 _SHA1_PREFIX = bytes.fromhex("3021300906052b0e03021a05000414")  # DER of DigestInfo up to the digest
@@ -57,15 +58,21 @@ class Key(Protocol):
 
 
 class Signer:
-    """Signs with the deployment's key, which is read when it is first needed."""
+    """Signs with the deployment's key, which is read when it is needed, and again now and then: it may be renewed."""
 
     def __init__(
-        self, load: Callable[[], certificate.Certificate | None], read: "Callable[[str], Key] | None" = None
+        self,
+        load: Callable[[], certificate.Certificate | None],
+        read: "Callable[[str], Key] | None" = None,
+        *,
+        clock: ports.Clock,
     ) -> None:
         """Set up; `read` makes a key of its PEM text, where another way of signing is at hand than this module's."""
         self._load = load
         self._read = read or read_key
+        self._clock = clock
         self._key: Key | None = None
+        self._until = 0  # ms, when it is read again
 
     def sign(self, text: bytes) -> bytes:
         """The signature of `text`.
@@ -73,12 +80,14 @@ class Signer:
         Raises:
             UnusableKeyError: there is no key.
         """
-        if self._key is None:
+        key, now = self._key, self._clock.now()
+        if key is None or now >= self._until:
             found = self._load()
             if found is None:
                 raise UnusableKeyError("no signing key has been set up")
-            self._key = self._read(found.key_pem)
-        return self._key.sign(text)
+            key = self._key = self._read(found.key_pem)
+            self._until = now + limits.CERTIFICATE_SECONDS * 1000
+        return key.sign(text)
 
 
 def read_key(pem: str) -> PrivateKey:

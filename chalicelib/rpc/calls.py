@@ -68,7 +68,6 @@ class Product:
     wrap: Callable[[Fields], Fields] = field(default=lambda fields: fields)
     prefix: str = "acs:{service}:{region}:{account}:"  # of the resources of its actions
     values: Callable[[Call, str], Sequence[str]] = lambda _call, _key: ()  # of the condition keys that are its own
-    repeats: bool = True  # whether ClientToken gives the answer of before; not where answers hold secrets
 
     def asked(self, action: Action, call: Call, resource: str, now: int) -> policy.Asked:
         """What a call asks of one resource at `now` (ms), for policies to judge."""

@@ -515,7 +515,6 @@ PRODUCT = Product(
     service="ram",
     version="2015-05-01",
     prefix="acs:ram:*:{account}:",
-    repeats=False,
     actions=(
         Action(name="CreateUser", run=create_user, resource=_USER),
         Action(name="GetUser", run=get_user, resource=_USER),

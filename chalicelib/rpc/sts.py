@@ -57,7 +57,6 @@ PRODUCT = Product(
     version="2015-04-01",
     prefix="acs:ram::{account}:",
     values=_external_id,
-    repeats=False,
     actions=(
         Action(name="AssumeRole", run=assume_role, resource="{RoleArn}"),
         Action(name="GetCallerIdentity", run=get_caller_identity, is_open=True),

@@ -2,8 +2,9 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from urllib import parse
 
 from chalicelib.model import errors
@@ -11,6 +12,7 @@ from chalicelib.model import errors
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 XML = "text/xml;charset=utf-8"
 JSON = "application/json"
+Guesses: TypeAlias = Callable[[], Iterable[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +26,12 @@ class Request:
     body: bytes = b""
     scheme: str = "http"
     address: str = ""  # of the client, as the connection or the gateway knows it; empty: unknown
+    base: str = ""  # what a gateway has before `path` in the client's endpoint, such as a stage
     arrived_at: int | None = None  # ms, when a door may have let it wait before it was taken in
-    # What the client may have signed where a gateway does not say: all likely targets, all likely Content-MD5.
-    targets: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
+    # Where a gateway hides what the client has signed: what it may have been, likeliest first, made when it is needed.
+    targets: Guesses | None = None
+    digests: Guesses | None = None  # Content-MD5
+    content_types: Guesses | None = None
 
     @property
     def target(self) -> str:
@@ -36,8 +40,8 @@ class Request:
 
     @property
     def host_url(self) -> str:
-        """Scheme and host as the client addressed them; what URLs in answers begin with."""
-        return f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+        """Scheme, host and base as the client addressed them; what URLs in answers begin with."""
+        return f"{self.scheme}://{self.headers.get('host', 'localhost')}{self.base}"
 
     @functools.cached_property
     def parameters(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import utils
@@ -23,6 +23,7 @@ _V4 = re.compile(
     r"(?P<prefix>(?:APSARA-)?MNS4-HMAC-SHA256) Credential=(?P<key>[^\s/,]{1,128})/(?P<date>[0-9]{8})"
     r"/(?P<region>[^\s/,]{1,64})/mns/(?P<terminator>[a-z0-9_]{1,64}), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
+_PLAIN = "!$'()*,=:@/?~"  # what HTTP libraries mostly leave as it is in a value (RFC 3986)
 _KEYS_KEPT = 64  # keyed states remembered: the same few keys sign again and again
 _DATES_KEPT = 256
 _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
@@ -109,16 +110,12 @@ def check_version(request: http.Request) -> None:
 def check_digest(request: http.Request) -> None:
     """Check a Content-MD5 header, in any form that SDKs send; raises errors.InvalidDegist."""
     sent = request.headers.get("content-md5", "").strip()
-    if sent and sent not in _digests(request.body):  # compared as it is: the digest of one's own body is no secret
+    if sent and sent not in digests(request.body):  # compared as it is: the digest of one's own body is no secret
         raise errors.InvalidDegist
 
 
-def digests(body: bytes) -> tuple[str, ...]:
+def digests(body: bytes) -> Iterator[str]:
     """All forms of Content-MD5: base64 of the hex text (Python, Node, Go), of the raw digest (RFC 1864), plain hex."""
-    return tuple(_digests(body))
-
-
-def _digests(body: bytes) -> Iterator[str]:
     digest = hashlib.md5(body, usedforsecurity=False)
     text = digest.hexdigest()
     yield base64.b64encode(text.encode()).decode()
@@ -160,22 +157,21 @@ def _mac(keyed: hmac.HMAC, text: str) -> bytes:
 
 def _v2_strings(request: http.Request) -> Iterator[str]:
     """What a V2 client may have signed."""
-    content_type = request.headers.get("content-type", "")
     canonical = "".join([f"{name}:{value}\n" for name, value in _mns_headers(request)])
-    for target, digest, date in _signables(request):
+    for target, digest, content_type, date in _signables(request):
         yield f"{request.method}\n{digest}\n{content_type}\n{date}\n{canonical}{target}"
 
 
 def _v4_strings(request: http.Request, authorization: V4) -> Iterator[str]:
     """What a V4 client may have signed. The canonical request goes in as it is, not hashed."""
     scope = f"{authorization.date}/{authorization.region}/mns/{_TERMINATORS[authorization.prefix][1]}"
-    for target, digest, date in _signables(request):
+    for target, digest, content_type, date in _signables(request):
         moment = _v4_moment(date)
         if not moment.startswith(authorization.date):
             continue
         path, _, query = target.partition("?")
         signed = [("content-md5", digest)] if digest else []
-        if content_type := request.headers.get("content-type", ""):
+        if content_type:
             signed.append(("content-type", content_type))
         headers = "".join(f"{name}:{value.strip()}\n" for name, value in sorted([*signed, *_mns_headers(request)]))
         for encoded in _canonical_queries(query):
@@ -213,17 +209,21 @@ def _canonical_queries(query: str) -> Iterator[str]:
         yield "&".join(f"{name}={value}" if value else name for name, value in encoded)
 
 
-def _signables(request: http.Request) -> Iterator[tuple[str, str, str]]:
-    """Target, Content-MD5 and date as the client may have signed them; made one by one, for the first is mostly it."""
+def _signables(request: http.Request) -> Iterator[tuple[str, str, str, str]]:
+    """Target, Content-MD5, Content-Type and date as the client may have signed them.
+
+    They are made one by one, for the first is mostly it.
+    """
     for target in _targets(request):
-        for digest in _digest_headers(request):
-            for date in _dates(request):
-                yield target, digest, date
+        for digest in _headers(request.digests, request, "content-md5"):
+            for content_type in _headers(request.content_types, request, "content-type"):
+                for date in _dates(request):
+                    yield target, digest, content_type, date
 
 
 def _targets(request: http.Request) -> Iterator[str]:
     """The target as sent, and as it may have looked before an HTTP library or a gateway encoded or decoded it."""
-    for target in request.targets or (request.target,):
+    for target in request.targets() if request.targets else (request.target,):
         yield target
         path, mark, query = target.partition("?")
         if mark:
@@ -233,9 +233,11 @@ def _targets(request: http.Request) -> Iterator[str]:
                 yield f"{path}?" + "&".join(
                     f"{name}{equals}{value}" for (name, equals, _), value in zip(pairs, decoded, strict=True)
                 )
-            yield f"{path}?" + "&".join(
-                f"{name}{equals}{parse.quote(parse.unquote(value), safe='')}" for name, equals, value in pairs
-            )
+            for safe in ("", _PLAIN):
+                yield f"{path}?" + "&".join(
+                    f"{name}{equals}{parse.quote(value, safe=safe)}"
+                    for (name, equals, _), value in zip(pairs, decoded, strict=True)
+                )
 
 
 def _splits(value: str) -> bool:
@@ -243,8 +245,9 @@ def _splits(value: str) -> bool:
     return "&" in value or "#" in value
 
 
-def _digest_headers(request: http.Request) -> tuple[str, ...]:
-    return request.digests or (request.headers.get("content-md5", ""),)
+def _headers(guesses: http.Guesses | None, request: http.Request, name: str) -> Iterable[str]:
+    """What the client may have sent as a header."""
+    return guesses() if guesses else (request.headers.get(name, ""),)
 
 
 def _mns_headers(request: http.Request) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 import chalicelib
-from infra.cli import account, migrate, serve
+from infra.cli import account, aws, migrate, serve
 from infra.local import config
 
 
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.register(commands)
     account.register(commands)
+    aws.register(commands)
     migrate.register(commands)
     chosen = parser.parse_args(arguments)
     try:

@@ -57,14 +57,14 @@ def read_key(pem: str) -> signing.Key:
         return signing.read_key(pem)
 
 
-def make() -> certificate.Certificate:
-    """A new key, and a certificate for it that is signed by itself."""
+def make(bits: int = _BITS) -> certificate.Certificate:
+    """A new key of so many bits, and a certificate for it that is signed by itself."""
     # Imported here, for it takes longer than the whole start of the server.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
 
-    key = rsa.generate_private_key(65_537, _BITS)  # see above
+    key = rsa.generate_private_key(65_537, bits)  # see above
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "OpenMNS")])
     now = dt.datetime.now(dt.UTC)
     made = (

@@ -174,7 +174,7 @@ def application_engine(broken):
 
 
 def test_a_door_can_refuse_in_its_own_name(application):
-    response = application.door.refuse(http.Request(method="POST", path="/"), errors.TooManyRequests())
+    response = application.door.refuse(http.Request(method="GET", path="/queues"), errors.TooManyRequests())
     assert (response.status, code(response)) == (429, "TooManyRequests")
 
 

@@ -2,52 +2,31 @@
 
 import base64
 import json
-from urllib import parse
 
 import pytest
 
 import app as deployed
+from chalicelib.api import gateway
 from chalicelib.wire import http
+from tests import gateways
 from tests.api import signing
 from tests.api.signing import signed, texts
+from tests.conftest import NOW
 
 
-def event(request: http.Request, *, stage: str = "", drop_digest: bool = True, encode: bool = False) -> dict:
-    """A REST API proxy event: the query decoded, Content-MD5 dropped, the stage before the context's path only."""
-    segments = [segment for segment in request.path.split("/") if segment]
-    template = "/" + "/".join(f"{{s{level}}}" for level in range(len(segments)))
-    query = parse.parse_qs(request.query, keep_blank_values=True)
-    body = request.body.decode()
-    return {
-        "resource": template,
-        "path": request.path,
-        "httpMethod": request.method,
-        "headers": {
-            name.title(): value
-            for name, value in request.headers.items()
-            if not (drop_digest and name == "content-md5")
-        },
-        "multiValueHeaders": {},
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": {f"s{level}": segment for level, segment in enumerate(segments)} or None,
-        "stageVariables": None,
-        "requestContext": {
-            "httpMethod": request.method,
-            "resourcePath": template,
-            "path": stage + request.path,
-            "identity": {"sourceIp": "127.0.0.1"},
-        },
-        "body": base64.b64encode(request.body).decode() if encode else body or None,
-        "isBase64Encoded": encode,
-    }
+def event(request: http.Request, *, now: int = NOW, stage: str = "", encode: bool = False) -> dict:
+    """The event of a REST API; with `encode` the body in base64, as of a type that the API takes for binary."""
+    target = f"/{stage}{request.target}" if stage else request.target
+    sent = gateways.Sent(method=request.method, target=target, headers=list(request.headers.items()), body=request.body)
+    made = gateways.rest_event(sent, now=now, stage=stage)
+    return made | {"body": base64.b64encode(request.body).decode(), "isBase64Encoded": True} if encode else made
 
 
 @pytest.fixture
 def invoke(application, clock):
     def run(method: str, target: str, *, stage: str = "", encode: bool = False, **arguments) -> dict:
         request = signed(method, target, now=clock.now(), **arguments)
-        return deployed.app(event(request, stage=stage, encode=encode), None)
+        return deployed.app(event(request, now=clock.now(), stage=stage, encode=encode), None)
 
     return run
 
@@ -105,7 +84,7 @@ def test_health_through_the_app(application, method):
 def test_a_stage_before_the_path_may_be_signed(application, clock):
     request = signed("GET", "/api/queues", now=clock.now())
     behind = http.Request(method="GET", path="/queues", headers=request.headers)
-    assert deployed.app(event(behind, stage="/api"), None)["statusCode"] == 200
+    assert deployed.app(event(behind, stage="api"), None)["statusCode"] == 200
 
 
 def test_a_long_poll_sleeps_between_looks_and_meets_what_is_due(invoke, clock):
@@ -119,8 +98,63 @@ def test_a_long_poll_sleeps_between_looks_and_meets_what_is_due(invoke, clock):
     assert clock.now() == began + 27_000
 
 
-def test_a_value_that_a_gateway_decoded_cannot_pass_for_two_parameters(invoke, application, clock):
+def test_a_name_or_value_that_a_gateway_decoded_cannot_pass_for_two_parameters(invoke, application, clock):
     invoke("PUT", "/queues/demo", body="<Queue/>")
     good = signed("GET", "/queues/demo/messages?peekonly=true&numOfMessages=16", now=clock.now())
-    bad = http.Request(method="GET", path=good.path, query="peekonly=true%26numOfMessages=16", headers=good.headers)
-    assert "SignatureDoesNotMatch" in deployed.app(event(bad), None)["body"]
+    for query in ("peekonly=true%26numOfMessages=16", "peekonly%3Dtrue%26numOfMessages=16"):
+        bad = http.Request(method="GET", path=good.path, query=query, headers=good.headers)
+        assert "SignatureDoesNotMatch" in deployed.app(event(bad), None)["body"]
+
+
+@pytest.mark.parametrize(
+    ("full", "resource", "base", "path"),
+    [
+        ("/queues/demo", "/{s0}/{s1}", "", "/queues/demo"),
+        ("/prod/queues/demo", "/{s0}/{s1}", "/prod", "/queues/demo"),
+        ("/mns/v1/queues", "/{s0}", "/mns/v1", "/queues"),
+        ("/prod/queues/", "/{s0}", "/prod", "/queues/"),
+        ("/prod", "/", "/prod", "/"),
+        ("/prod/", "/", "/prod", "/"),
+        ("/", "/", "", "/"),
+        ("/queues//", "/{s0}/{s1}", "", "/queues//"),
+        ("/queues//messages", "/{s0}/{s1}/{s2}", "", "/queues//messages"),
+        ("/prod/queues/a%2Fb", "/{s0}/{s1}", "/prod", "/queues/a%2Fb"),
+    ],
+)
+def test_a_stage_or_base_path_is_told_from_the_path_by_the_resource(full, resource, base, path):
+    """Behind a custom domain both of the event's paths have the base path, only the resource has not."""
+    made = event(http.Request(method="GET", path=full)) | {"resource": resource, "path": full}
+    request = gateway.read_event(made)
+    assert (request.base, request.path) == (base, path)
+    assert request.host_url == f"http://localhost{base}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "stage", "base", "path"),
+    [
+        ("/queues", "$default", "", "/queues"),
+        ("/prod/queues", "prod", "/prod", "/queues"),
+        ("/prod", "prod", "/prod", "/"),
+        ("/products", "prod", "", "/products"),
+        ("", "$default", "", "/"),
+    ],
+)
+def test_the_stage_of_an_http_api_is_no_part_of_the_path(raw, stage, base, path):
+    sent = gateways.Sent(method="GET", target=raw, headers=[("Host", "mns.test")])
+    request = gateway.read_event(gateways.http_event(sent, now=NOW, stage=stage, scheme="https"))
+    assert (request.base, request.path, request.host_url) == (base, path, f"https://mns.test{base}")
+
+
+def test_guesses_are_made_one_by_one_the_likeliest_first():
+    """All of them cost more than all else of reading an event."""
+    many = "&".join(f"{name}={name}" for name in "abcd")
+    request = gateway.read_event(event(signed("PUT", f"/queues/demo?{many}", now=NOW, body="<Queue/>")))
+    assert next(iter(request.targets())) == f"/queues/demo?{many}"
+    assert next(iter(request.digests())) == ""
+    assert (len(set(request.targets())), len(set(request.digests()))) == (24, 6)
+
+
+def test_a_response_that_is_no_text_goes_in_base64():
+    request = http.Request(method="GET", path="/")
+    rendered = gateway.render(request, http.Response(status=200, headers={"a": "b"}, body=b"\xff\x00"))
+    assert rendered == {"statusCode": 200, "headers": {"a": "b"}, "body": "/wA=", "isBase64Encoded": True}

@@ -17,7 +17,7 @@ MESSAGE = "<Message><MessageBody>secret body</MessageBody></Message>"
 def logged(monkeypatch):
     """What is logged from now on, read once."""
     stream = io.StringIO()
-    [handler] = telemetry.logger.handlers
+    handler = telemetry.logger.registered_handler
     monkeypatch.setattr(handler, "stream", stream)
     level = telemetry.logger.log_level
     telemetry.logger.setLevel("INFO")

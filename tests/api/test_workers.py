@@ -111,7 +111,9 @@ def test_a_purge_that_runs_out_of_time_asks_for_the_record_again(application, ca
             clock.advance(limits.PURGE_SECONDS)
             return True
 
-    slow = type(application.purge)(messages=Slow(), subscriptions=None, tallies=application.purge._tallies, clock=clock)
+    slow = type(application.purge)(
+        messages=Slow(), subscriptions=None, tallies=application.purge._tallies, sealing=None, clock=clock
+    )
     deleted = [item for _, item in application.read_deletions(found)]
     assert [type(item) for item in deleted] == [queue.Queue]
     assert slow.run(deleted[0]) is False

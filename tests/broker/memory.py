@@ -361,6 +361,7 @@ class Directory:
         return ram.Page(entities=tuple(found[:limit]), marker=found[limit - 1].name)
 
 
+@dataclass
 class Tokens:
     """The port `Tokens`."""
 

@@ -33,6 +33,11 @@ def test_a_wait_counts_from_when_the_request_arrived(process, clock):
     assert poll(process, wait=10, since=NOW).deadline == NOW + 10_000
 
 
+def test_a_wait_that_seems_to_begin_later_begins_now(process):
+    process.create()
+    assert poll(process, wait=10, since=NOW + 60_000).deadline == NOW + 10_000
+
+
 def test_a_poll_needs_a_queue(process):
     with pytest.raises(errors.QueueNotExist):
         poll(process)

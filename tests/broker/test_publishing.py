@@ -159,7 +159,7 @@ def test_a_first_attempt_that_nobody_makes_is_due_when_its_lease_is_over(process
     assert process.redeliver.run() == NOW + limits.DELIVERY_LEASE_SECONDS * 1000
     clock.advance(limits.DELIVERY_LEASE_SECONDS)
     assert process.redeliver.run() is None
-    assert attempts(process) == [(NOW + 15_000, "204")]
+    assert attempts(process) == [(NOW + limits.DELIVERY_LEASE_SECONDS * 1000, "204")]
 
 
 def test_a_backoff_makes_four_attempts_and_gives_up(process, news):
@@ -285,9 +285,9 @@ def test_an_outcome_that_cannot_be_recorded_comes_again(process, news, tables, c
     tables.deliveries.is_full = True
     process.deliver.run(process.deliveries())
     tables.deliveries.is_full = False
-    clock.advance(15)
+    clock.advance(limits.DELIVERY_LEASE_SECONDS)
     process.redeliver.run()
-    assert attempts(process) == [(NOW + 15_000, "204")]
+    assert attempts(process) == [(NOW + limits.DELIVERY_LEASE_SECONDS * 1000, "204")]
     assert len(process.channel.pushed) == 2
 
 

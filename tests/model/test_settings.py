@@ -102,6 +102,14 @@ def test_a_number_of_shards_out_of_range_is_a_value_error_that_names_the_variabl
         settings.read({"OPENMNS_QUEUE_SHARDS": shards})
 
 
+def test_a_deployment_does_not_start_with_the_local_secret():
+    local = {"OPENMNS_ACCESS_KEY_SECRET": settings.LOCAL_SECRET}
+    with pytest.raises(ValueError, match="a deployment has no default account: make one with `mns account create`"):
+        settings.read(local)
+    assert settings.read(local | {"OPENMNS_APPLICATION": "infra.local.stage:application"}).application
+    assert settings.read({"OPENMNS_ACCESS_KEY_SECRET": "another"}) == settings.Settings()
+
+
 @pytest.mark.parametrize("variable", ["OPENMNS_ACCOUNT_RATE", "OPENMNS_METADATA_RATE"])
 def test_a_rate_below_zero_is_a_value_error_that_names_the_variable(variable):
     with pytest.raises(ValueError, match=f"{variable} should be 0 "):
@@ -111,3 +119,8 @@ def test_a_rate_below_zero_is_a_value_error_that_names_the_variable(variable):
 def test_owners_of_buckets_that_cannot_be_read_are_a_value_error_that_names_the_variable():
     with pytest.raises(ValueError, match="OPENMNS_BUCKET_OWNERS: 'photos' should be of the form"):
         settings.read({"OPENMNS_BUCKET_OWNERS": "photos"})
+
+
+def test_lambdas_own_variable_says_that_lambda_has_started_the_process():
+    assert settings.on_lambda({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
+    assert not settings.on_lambda({"OPENMNS_REGION": "cn-hangzhou"})

@@ -7,7 +7,7 @@ from Crypto.Signature import pkcs1_15
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from chalicelib.model import certificate
+from chalicelib.model import certificate, limits
 from chalicelib.push import signing
 
 FORMATS = [serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8]
@@ -31,22 +31,25 @@ def test_a_signature_is_the_one_that_two_libraries_make(bits, form):
 KEY = pem(rsa.generate_private_key(65_537, 1024), FORMATS[1])  # noqa: S505  # for speed
 
 
-def test_a_key_is_read_once_when_it_is_first_needed():
+def test_a_key_is_read_when_it_is_first_needed_and_again_when_it_may_have_been_renewed(clock):
     loads = []
 
     def load():
         loads.append(1)
         return certificate.Certificate(key_pem=KEY, certificate_pem="")
 
-    signer = signing.Signer(load)
+    signer = signing.Signer(load, clock=clock)
     assert loads == []
     assert signer.sign(b"x") == signer.sign(b"x") != signer.sign(b"y")
     assert loads == [1]
+    clock.advance(limits.CERTIFICATE_SECONDS)
+    signer.sign(b"x")
+    assert loads == [1, 1]
 
 
-def test_without_a_key_nothing_is_signed_until_there_is_one():
+def test_without_a_key_nothing_is_signed_until_there_is_one(clock):
     found = iter([None, certificate.Certificate(key_pem=KEY, certificate_pem="")])
-    signer = signing.Signer(lambda: next(found))
+    signer = signing.Signer(lambda: next(found), clock=clock)
     with pytest.raises(signing.UnusableKeyError):
         signer.sign(b"x")
     assert len(signer.sign(b"x")) == 128

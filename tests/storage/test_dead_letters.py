@@ -165,6 +165,7 @@ def test_dead_letters_of_a_group_keep_their_order(stores):
 def test_a_message_whose_retention_is_over_is_no_dead_letter(pair):
     pair.put(expires_at=NOW + 1_500)
     moment = pair.claim_out()
+    release(pair, moment)
     assert pair.claim(now=moment) == ()
     assert pair.letters() == []
     assert pair.held() == 0
@@ -250,7 +251,7 @@ def test_a_queue_that_takes_no_more_at_the_moment_gets_it_later(stores, monkeypa
     moment = pair.claim_out()
     pair.put("alive")
     with monkeypatch.context() as patched:
-        patched.setattr(stores.messages._gate, "transact_write_items", errors._guarded(throttled))
+        patched.setattr(stores.messages._gate, "transact_write_items", errors.guarded(throttled))
         assert [item.body for item in pair.claim(now=moment)] == ["alive"]
     assert [item.body for item in pair.claim(now=moment)] == []
     assert pair.letters() == ["dead"]

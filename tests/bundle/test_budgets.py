@@ -1,0 +1,143 @@
+"""What an operation costs through the deployed function: the calls that reach DynamoDB, and their units.
+
+The table of docs/architecture.md, in a warm process, which remembers the key and the queue from the call before.
+"""
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http import server
+
+import pytest
+
+from tests import live
+from tests.bundle import fronts
+from tests.bundle.conftest import Server
+from tests.bundle.deployment import Deployment
+
+READS = ("GetItem", "Query", "BatchGetItem")
+SMALL = "<Message><MessageBody>x</MessageBody></Message>"
+LARGE = f"<Message><MessageBody>{'x' * 20_000}</MessageBody></Message>"
+
+
+class Meter(server.ThreadingHTTPServer):
+    """Stands before the engine, and notes what passes: operations, write units, read units."""
+
+    daemon_threads = True
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.operations: list[str] = []
+        self.written = self.read = 0.0
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def reset(self) -> None:
+        self.operations.clear()
+        self.written = self.read = 0.0
+
+
+class _Handler(server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Meter
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps(asked | {"ReturnConsumedCapacity": "TOTAL"}).encode()
+        target = self.headers["X-Amz-Target"]
+        request = urllib.request.Request(self.server.url, data=body, headers={"X-Amz-Target": target})
+        with urllib.request.urlopen(request) as answer:
+            content = answer.read()
+        capacity = json.loads(content).get("ConsumedCapacity", [])
+        units = sum(entry["CapacityUnits"] for entry in (capacity if isinstance(capacity, list) else [capacity]))
+        operation = target.partition(".")[2]
+        self.server.operations.append(operation)
+        if operation in READS:
+            self.server.read += units
+        else:
+            self.server.written += units
+        self.send_response_only(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def meter(deployed: Deployment) -> Iterator[Meter]:
+    with Meter(deployed.url) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def metered(deployed: Deployment, meter: Meter) -> Iterator[Server]:
+    """The API's function behind a REST API, its tables behind the meter."""
+    variables = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{meter.server_port}"}
+    made = Server(fronts.rest(deployed.another("metered", {"handler": "app.app", "most": 1}, variables=variables)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def measured(metered: Server, meter: Meter) -> str:
+    """The path of a queue whose attributes the function remembers; nothing counted yet."""
+    path = f"/queues/{live.unique()}"
+    assert metered.ask("PUT", path, body="<Queue/>").status == 201
+    assert metered.ask("GET", f"{path}/messages?waitseconds=0").outcome == (404, "MessageNotExist")
+    meter.reset()
+    return path
+
+
+def test_a_send_is_one_call_of_two_write_units(metered, meter, measured):
+    assert metered.ask("POST", f"{measured}/messages", body=SMALL).status == 201
+    assert (meter.operations, meter.written, meter.read) == (["PutItem"], 2, 0)
+
+
+def test_a_send_of_20_kb_is_two_calls_of_two_write_units_and_one_for_each_kb(metered, meter, measured):
+    assert metered.ask("POST", f"{measured}/messages", body=LARGE).status == 201
+    assert (len(meter.operations), meter.written, meter.read) == (2, 2 + 20, 0)
+
+
+def test_a_batch_of_16_is_one_call_of_32_write_units(metered, meter, measured):
+    body = f"<Messages>{SMALL * 16}</Messages>"
+    assert metered.ask("POST", f"{measured}/messages", body=body).status == 201
+    assert (meter.operations, meter.written, meter.read) == (["BatchWriteItem"], 32, 0)
+
+
+def test_a_receive_its_delete_and_a_receive_of_nothing(metered, meter, measured):
+    metered.ask("POST", f"{measured}/messages", body=SMALL)
+    meter.reset()
+    handle = metered.ask("GET", f"{measured}/messages").fields["ReceiptHandle"]
+    assert (len(meter.operations), meter.written, meter.read) == (3, 3, 2)
+    meter.reset()
+    changed = metered.ask("PUT", f"{measured}/messages?ReceiptHandle={handle}&VisibilityTimeout=60")
+    assert (meter.operations, meter.written, meter.read) == (["UpdateItem"], 3, 0)
+    meter.reset()
+    handle = changed.fields["ReceiptHandle"]
+    assert metered.ask("DELETE", f"{measured}/messages?ReceiptHandle={handle}").status == 204
+    assert (meter.operations, meter.written, meter.read) == (["DeleteItem"], 2, 0)
+    meter.reset()
+    assert metered.ask("GET", f"{measured}/messages").status == 404
+    assert (meter.operations, meter.written, meter.read) == (["Query", "Query"], 0, 2)
+
+
+def test_a_batch_receive_of_16_is_two_queries_and_a_claim_for_each(metered, meter, measured):
+    metered.ask("POST", f"{measured}/messages", body=f"<Messages>{SMALL * 16}</Messages>")
+    meter.reset()
+    assert len(metered.ask("GET", f"{measured}/messages?numOfMessages=16").entries) == 16
+    assert sorted(meter.operations) == ["Query"] * 2 + ["UpdateItem"] * 16
+    assert (meter.written, meter.read) == (48, 2)
+
+
+def test_a_publication_is_one_call_of_one_write_unit(metered, meter, name):
+    assert metered.ask("PUT", f"/topics/{name}", body="<Topic/>").status == 201
+    assert metered.ask("POST", f"/topics/{name}/messages", body=SMALL).status == 201
+    meter.reset()
+    assert metered.ask("POST", f"/topics/{name}/messages", body=SMALL).status == 201
+    assert (meter.operations, meter.written, meter.read) == (["PutItem"], 1, 0)
