@@ -62,6 +62,12 @@ check: lint test  ## everything that CI runs
 bench: $(VENV)/.bench  ## measure OpenMNS and its peers, writes docs/performance.md (ARGS='--quick' for less)
 	@$(BIN)/python -m infra.bench --report docs/performance.md $(ARGS)
 
+costs: $(VENV)/.local  ## what a deployment costs, from counted units; writes docs/costs.md (ARGS='--json' for more)
+	@$(BIN)/python -m infra.bench.costs --report docs/costs.md $(ARGS)
+
+scaling: $(VENV)/.bench  ## a model of many clients on one queue, in virtual time; writes docs/scaling.md
+	@$(BIN)/python -m infra.bench.contention --report docs/scaling.md $(ARGS)
+
 STAGE ?= dev
 DOOR ?= rest
 
@@ -73,12 +79,6 @@ deploy: $(VENV)/.aws  ## deploy it to the account and region that your AWS confi
 
 destroy: $(VENV)/.aws  ## take a stage down; its tables stay unless ARGS='--delete-data'
 	@$(BIN)/mns aws destroy --stage $(STAGE) $(ARGS)
-
-costs: $(VENV)/.local  ## what a deployment costs, from counted units; writes docs/costs.md (ARGS='--json' for more)
-	@$(BIN)/python -m infra.bench.costs --report docs/costs.md $(ARGS)
-
-scaling: $(VENV)/.bench  ## a model of many clients on one queue, in virtual time; writes docs/scaling.md
-	@$(BIN)/python -m infra.bench.contention --report docs/scaling.md $(ARGS)
 
 format: $(VENV)/.lint  ## put the code into shape
 	@$(BIN)/ruff format .

@@ -1,10 +1,13 @@
 """What a process does about claims that others are faster at."""
 
+import os
+
 from chalicelib import clock as clocks
-from chalicelib.storage import batches, contention, messages, payloads
+from chalicelib.storage import batches, contention, messages, payloads, sealing
 from chalicelib.storage import errors as gates
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
+from infra.local import vault
 from tests.conftest import NOW, HandClock
 from tests.storage.test_messages import make_message, make_queue
 
@@ -63,10 +66,11 @@ def store(engine):
     """A process's messages table on an engine."""
     gate = gates.Gate(engine)
     batch = batches.Batches(gate=gate, clock=HandClock())
+    seal = sealing.Sealing(gate=gate, prefix="t-", vault=vault.in_memory(), draw=os.urandom)
     return messages.Messages(
         gate=gate,
         batches=batch,
-        payloads=payloads.Payloads(gate=gate, batches=batch, prefix="t-", inline=1024),
+        payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix="t-", inline=1024),
         fan=lambda call, arguments: [call(argument) for argument in arguments],
         ids=clocks.RandomIds(),
         prefix="t-",
