@@ -8,7 +8,7 @@ INSTALL := $(PIP) install -c infra/constraints.txt --config-settings editable_mo
 PINS := requirements.txt pyproject.toml infra/constraints.txt
 ARGS ?=
 
-.PHONY: run test check lint bench package deploy destroy format clean help
+.PHONY: run test check lint bench costs scaling package deploy destroy format clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -61,6 +61,12 @@ check: lint test  ## everything that CI runs
 
 bench: $(VENV)/.bench  ## measure OpenMNS and its peers, writes docs/performance.md (ARGS='--quick' for less)
 	@$(BIN)/python -m infra.bench --report docs/performance.md $(ARGS)
+
+costs: $(VENV)/.local  ## what a deployment costs, from counted units; writes docs/costs.md (ARGS='--json' for more)
+	@$(BIN)/python -m infra.bench.costs --report docs/costs.md $(ARGS)
+
+scaling: $(VENV)/.bench  ## a model of many clients on one queue, in virtual time; writes docs/scaling.md
+	@$(BIN)/python -m infra.bench.contention --report docs/scaling.md $(ARGS)
 
 STAGE ?= dev
 DOOR ?= rest

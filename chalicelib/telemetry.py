@@ -4,17 +4,22 @@
 function that works says nothing.
 """
 
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+_making = threading.Lock()
+
 
 def __getattr__(name: str) -> "Logger":
     if name != "logger":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from aws_lambda_powertools import Logger  # noqa: PLC0415  # see the module
+    with _making:  # two of them would say everything twice
+        if name not in globals():
+            from aws_lambda_powertools import Logger  # noqa: PLC0415  # see the module
 
-    made = Logger(service="openmns", use_rfc3339=True)
-    globals()[name] = made
-    return made
+            globals()[name] = Logger(service="openmns", use_rfc3339=True)
+        made: Logger = globals()[name]
+        return made

@@ -2,9 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -27,6 +26,7 @@ from chalicelib.storage import (
     tokens,
     topics,
 )
+from infra.bench.costs import meter
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
 from infra.local import vault
@@ -55,50 +55,6 @@ class HandClock:
         return self._now
 
 
-@dataclass
-class Recorder:
-    """Counts what passes through to an engine: calls, rounds (calls made side by side are one) and capacity units."""
-
-    engine: engines.LocalEngine
-    calls: list[str] = field(default_factory=list)
-    rounds: int = 0
-    write_units: float = 0
-    read_units: float = 0
-    _together: bool = False
-
-    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
-        method = getattr(self.engine, name)
-
-        def call(**arguments: Any) -> dict[str, Any]:
-            self.calls.append(name)
-            self.rounds += not self._together
-            answer = method(**arguments, ReturnConsumedCapacity="TOTAL")
-            capacity = answer.get("ConsumedCapacity", [])
-            units = sum(entry["CapacityUnits"] for entry in (capacity if isinstance(capacity, list) else [capacity]))
-            if name in ("get_item", "query", "batch_get_item"):
-                self.read_units += units
-            else:
-                self.write_units += units
-            return answer
-
-        return call
-
-    def fan(self, call: Callable[[Any], Any], arguments: Sequence[Any], /) -> Iterable[Any]:
-        """One round of calls made side by side."""
-        if not arguments:
-            return []
-        self.rounds += 1
-        self._together = True
-        try:
-            return [call(argument) for argument in arguments]
-        finally:
-            self._together = False
-
-    def reset(self) -> None:
-        self.calls.clear()
-        self.rounds, self.write_units, self.read_units = 0, 0, 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class Stores:
     """Every table of one test, and what its calls cost."""
@@ -115,7 +71,7 @@ class Stores:
     accounts: accounts.Accounts
     sealing: sealing.Sealing
     tokens: tokens.Tokens
-    recorder: Recorder
+    recorder: meter.Meter
     engine: engines.LocalEngine
     prefix: str
 
@@ -157,7 +113,7 @@ def engine(request: pytest.FixtureRequest, prefix: str) -> engines.LocalEngine:
 
 @pytest.fixture
 def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
-    recorder = Recorder(engine)
+    recorder = meter.Meter(engine)
     gate = errors.Gate(recorder)
     batch = batches.Batches(gate=gate, clock=clock)
     resource = resources.Resources(gate=gate, prefix=prefix)

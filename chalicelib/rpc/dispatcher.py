@@ -23,6 +23,7 @@ _HOST = re.compile(r"(?P<product>[a-z-]+?)(?:-vpc|-internal)?\.(?P<region>[a-z0-
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _TOKEN = re.compile(r"[\x20-\x7e]*")
 _LONGEST_HOST = 255
+_XML_SCHEMES = ("MNS", "APSARA-MNS")  # of the XML API's Authorization
 _INTERNAL = 500
 
 
@@ -60,7 +61,9 @@ class Dispatcher:
         """Whether a request is a call: one of the root that is no operation on an account of the XML API."""
         if request.path != "/" or request.method not in ("GET", "POST"):
             return False
-        return request.method == "POST" or "x-acs-action" in request.headers or "Action=" in request.query
+        if "x-acs-action" in request.headers or "Action=" in request.query:
+            return True
+        return request.method == "POST" and not request.headers.get("authorization", "").startswith(_XML_SCHEMES)
 
     def admit(self, request: http.Request) -> http.Response | Callable[[], http.Response]:
         """Let a call in, or answer it at once; what is returned to run it never raises, and neither does this."""

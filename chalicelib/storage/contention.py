@@ -13,6 +13,7 @@ from chalicelib.model import queue
 T = TypeVar("T")
 
 _WIDEST = 128
+_SHRINK = 8  # a win takes an eighth of the window: with a half, the next claim would meet the others again (ADR 14)
 
 
 class Spread:
@@ -25,16 +26,21 @@ class Spread:
         """How many candidates more than needed to choose from."""
         return self._widths.get(partition, 0)
 
+    def share(self, partition: str, wanted: int) -> int:
+        """How many of those wanted to claim at once: the wider the window, the fewer, and one at the widest."""
+        return max(1, wanted * (_WIDEST - self.width(partition)) // _WIDEST)
+
     def learn(self, partition: str, *, won: int, lost: int) -> None:
         """Take in the outcome of some claims."""
         width = self._widths.get(partition, 0)
         if lost:
             self._widths[partition] = min(_WIDEST, 2 * width + lost)
         elif width and won:
-            if width == 1:
-                del self._widths[partition]
+            narrower = width - -(-width // _SHRINK)
+            if narrower:
+                self._widths[partition] = narrower
             else:
-                self._widths[partition] = width // 2
+                del self._widths[partition]
 
 
 def pick(ids: ports.Ids, candidates: list[T], count: int, spread: int) -> list[T]:

@@ -334,7 +334,7 @@ class Groups:
                 return None
             old = [row for row in seen.rows if items.integer(row, "expires_at") <= now]
             fresh = [row for row in seen.rows if items.integer(row, "expires_at") > now]
-            letters = [row for row in fresh if dead and dead.takes(seen.state.count(_order(row)))]
+            letters = _dead(seen, fresh, now, dead)
             if old:
                 self._batches.write(self._table, [{"DeleteRequest": {"Key": _key(row)}} for row in old])
             if letters and dead and not self._bring(seen, letters, now, dead):
@@ -473,7 +473,7 @@ class Groups:
         seen = self._read(entry["pk"]["S"], entry["sk"]["S"], limits.BATCH_SIZE.high if dead else 0)
         if seen is None or not seen.state.is_free(now):
             return
-        letters = [row for row in seen.rows if dead and dead.takes(seen.state.count(_order(row)))]
+        letters = _dead(seen, seen.rows, now, dead)
         if not (letters and dead and self._bring(seen, letters, now, dead)):
             self._change(seen, seen.state.release(now))
 
@@ -552,6 +552,13 @@ def _decode(row: client.Item, head: group.Head | None, payload: Mapping[str, Any
         group_id=row["group_id"]["S"],
         **payload,
     )
+
+
+def _dead(seen: _Seen, rows: Sequence[client.Item], now: int, dead: dead_letter.Route | None) -> list[client.Item]:
+    """Those messages of a group that have been received as often as they may be, and are not too old."""
+    if dead is None:
+        return []
+    return [row for row in rows if dead.takes(seen.state.count(_order(row))) and items.integer(row, "expires_at") > now]
 
 
 def _encode_heads(heads: Sequence[group.Head]) -> str:

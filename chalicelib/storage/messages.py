@@ -15,6 +15,7 @@ Messages of FIFO queues are in the same table, and `groups` cares for them: `Mes
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -31,6 +32,8 @@ _ROOM = 96  # bytes that an item may grow by when it is claimed
 _ROUNDS = 64  # of claims that all go to other consumers, before a receive answers with what it has
 _BURIALS = 500  # of expired messages that one receive or peek clears away, before it answers with what it has
 _NEXT_PAGE = 100  # entries that a peek reads at once, when the first ones were expired
+_FIRST_WAVE = 2  # shards that a receive asks side by side, once the first one had too little ...
+_WAVE_GROWTH = 4  # ... and so many times more in each wave that follows
 _ONE = {
     message.State.ACTIVE: queue.Counts(active=1),
     message.State.INACTIVE: queue.Counts(inactive=1),
@@ -46,6 +49,15 @@ class _Loss(Enum):
 
     TAKEN = "taken"  # another consumer was faster
     GONE = "gone"  # the message's retention is over, or it is in the dead-letter queue
+
+
+@dataclass
+class _Haul:
+    """What a receive has got so far."""
+
+    items: list[client.Item] = field(default_factory=list)
+    next_due: int | None = None  # ms, of what is waiting in the shards seen
+    refusal: model_errors.TooManyRequests | None = None  # of a shard that took no more calls
 
 
 class Messages:
@@ -117,15 +129,19 @@ class Messages:
     ) -> ports.Claim:
         if of.is_fifo:
             return self._groups.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
-        claimed: list[client.Item] = []
-        next_due: int | None = None
-        for partition in contention.shuffled(self._ids, of):
-            due = self._release_due(partition, now, _releases(limit), dead)
-            next_due = _earliest(next_due, due.next_due)
-            claimed += self._claim(partition, limit - len(claimed), now, visible_at, dead)
-            if len(claimed) == limit:
-                break
-        return ports.Claim(messages=tuple(self._decode(of, claimed)), next_due=next_due)
+        first, *others = contention.shuffled(self._ids, of)
+        haul = _Haul()
+        self._visit(first, haul, limit=limit, now=now, visible_at=visible_at, dead=dead)
+        wave = _FIRST_WAVE
+        while others and len(haul.items) < limit:
+            for partition in self._survey(others[:wave], haul, now):
+                self._visit(partition, haul, limit=limit, now=now, visible_at=visible_at, dead=dead)
+                if len(haul.items) == limit:
+                    break
+            others, wave = others[wave:], _WAVE_GROWTH * wave
+        if haul.refusal is not None and not haul.items:
+            raise haul.refusal
+        return ports.Claim(messages=tuple(self._decode(of, haul.items)), next_due=haul.next_due)
 
     def peek(
         self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
@@ -183,6 +199,44 @@ class Messages:
         )
         self._batches.write(self._table, [{"DeleteRequest": {"Key": _key(item)}} for item in page["Items"]])
         return bool(page["Items"])
+
+    def _visit(
+        self,
+        partition: str,
+        haul: "_Haul",
+        *,
+        limit: int,
+        now: int,
+        visible_at: int,
+        dead: dead_letter.Route | None,
+    ) -> None:
+        """Take what is missing up to `limit` from one shard; if it takes no more calls, the others may."""
+        try:
+            due = self._release_due(partition, now, _releases(limit), dead)
+            haul.next_due = _earliest(haul.next_due, due.next_due)
+            haul.items += self._claim(partition, limit - len(haul.items), now, visible_at, dead)
+        except model_errors.TooManyRequests as refusal:
+            haul.refusal = refusal
+
+    def _survey(self, partitions: Sequence[str], haul: "_Haul", now: int) -> list[str]:
+        """The shards worth a visit; all are asked side by side, since most will have nothing."""
+        looks = [(partition, index) for partition in partitions for index in (schema.TIMER, schema.READY)]
+        found = iter(self._fan(lambda look: self._glance(*look), looks))
+        worth = []
+        for partition in partitions:
+            timer, ready = next(found), next(found)
+            if timer is not None and "timer_key" in timer and _timer_moment(timer) > now:
+                haul.next_due, timer = _earliest(haul.next_due, _timer_moment(timer)), None
+            if timer is not None or ready is not None:
+                worth.append(partition)
+        return worth
+
+    def _glance(self, partition: str, index: schema.LocalIndex) -> client.Item | None:
+        """The first entry of an index, if there is one, or an empty one where that cannot be told."""
+        try:
+            return next(iter(self._head(partition, index, 1)), None)
+        except model_errors.TooManyRequests:
+            return {}
 
     def _release_due(self, partition: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
         first = self._head(partition, schema.TIMER, 1)
@@ -265,7 +319,7 @@ class Messages:
                 more = len(candidates) == width
             if not candidates:
                 break
-            picks = contention.pick(self._ids, candidates, missing, spread)
+            picks = contention.pick(self._ids, candidates, self._spread.share(partition, missing), spread)
             outcomes = list(self._fan(lambda entry: self._claim_one(entry, now, visible_at, dead), picks))
             won = [item for item in outcomes if isinstance(item, dict)]
             claimed += won
@@ -276,8 +330,8 @@ class Messages:
             failures = [item for item in outcomes if isinstance(item, model_errors.MnsError)]
             if failures and not claimed:
                 raise failures[0]
-            if failures:
-                break  # what is claimed must reach the consumer; the rest stays where it is
+            if claimed and (failures or lost):
+                break  # what is claimed must reach the consumer; for the rest others are at hand
         return claimed
 
     def _claim_one(

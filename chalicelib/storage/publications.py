@@ -63,7 +63,7 @@ class Publications:
             change = record["dynamodb"]
             new, sequence = change.get("NewImage") or {}, change["SequenceNumber"]
             if _is_group(change):
-                if new:
+                if "newest" in new:  # moto tells of an item without attributes first
                     topic_id, _, shard = change["Keys"]["pk"]["S"].rpartition("#")
                     yield sequence, (topic_id, int(shard), new["newest"]["S"])
             elif record["eventName"] == "INSERT" and "ordered" not in new:

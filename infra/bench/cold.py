@@ -90,7 +90,7 @@ class Warm:
 class Bench:
     """The code, unpacked, and tables with a key and a queue."""
 
-    def __init__(self, folder: Path, code: Path, url: str) -> None:
+    def __init__(self, folder: Path, code: Path, url: str, kms: lambdas.Kms) -> None:
         """Set up; `url` is the engine's."""
         self._sandbox = lambdas.Sandbox.make(folder, code)
         self._log = folder / "log"
@@ -101,6 +101,7 @@ class Bench:
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "OPENMNS_TABLE_PREFIX": _PREFIX,
+            **kms.variables,
         }
         self._mns = dialects.Mns(dialects.Endpoint(dialect="mns", port=80), _QUEUE)
         tables: Any = boto3.client(
@@ -112,7 +113,9 @@ class Bench:
             config=Config(account_id_endpoint_mode="disabled"),
         )
         engines.make_tables(tables, _PREFIX)
-        made = bootstrap.build(settings.Settings(table_prefix=_PREFIX), engine=tables)
+        made = bootstrap.build(
+            settings.Settings(table_prefix=_PREFIX, kms_key=kms.key_id), engine=tables, services=kms.services
+        )
         made.verbs.identities.add_key(
             account.AccessKey(
                 access_key_id=dialects.ACCESS_KEY_ID,
@@ -204,9 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--starts", type=int, default=7, help="of each handler (7)")
     parser.add_argument("--calls", type=int, default=500, help="of each handler, warm (500)")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, lambdas.engine_server() as url:
+    with tempfile.TemporaryDirectory() as folder, lambdas.engine_server() as url, lambdas.kms_server() as kms:
         code = package.make("dev", template.Door.REST, region="us-east-1", into=Path(folder, "package")).code
-        bench = Bench(Path(folder), code, url)
+        bench = Bench(Path(folder), code, url, kms)
         size = code.stat().st_size
         rows = [Row("package", f"{size / 1e6:.2f} MB", kept=size < package.LARGEST)]
         for name, handler in HANDLERS.items():

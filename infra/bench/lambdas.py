@@ -26,6 +26,9 @@ from http import server
 from pathlib import Path
 from typing import Any
 
+import boto3
+from moto.server import ThreadedMotoServer
+
 ROOT = Path(__file__).parents[2]
 _PROVIDED = ("awslambdaric", "boto3")  # what the Python runtime of Lambda brings along
 _NEXT = "/2018-06-01/runtime/invocation/next"
@@ -47,6 +50,45 @@ def engine_server() -> Iterator[str]:
             yield (process.stdout.readline() if process.stdout else "").strip()
         finally:
             process.terminate()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kms:
+    """moto's KMS, with the key that seals a deployment's secrets."""
+
+    client: Any
+    url: str
+    key_id: str
+
+    def services(self, name: str) -> Any:
+        """What `bootstrap.build` is handed in."""
+        return {"kms": self.client}[name]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What leads functions there."""
+        return {"AWS_ENDPOINT_URL_KMS": self.url, "OPENMNS_KMS_KEY": self.key_id}
+
+
+@contextlib.contextmanager
+def kms_server() -> Iterator[Kms]:
+    """A KMS for functions, in a thread."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        client: Any = boto3.session.Session().client(
+            "kms",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106  # of nobody
+        )
+        yield Kms(client=client, url=url, key_id=client.create_key()["KeyMetadata"]["Arn"])
+        client.close()
+    finally:
+        server.stop()
 
 
 @dataclass(frozen=True, kw_only=True)

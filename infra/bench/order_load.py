@@ -1,5 +1,6 @@
 """The load of `order`: numbered messages to many groups, and consumers that are careless now and then."""
 
+import contextlib
 import itertools
 import re
 import time
@@ -37,11 +38,10 @@ def ordered(job: jobs.Job) -> dict[str, Any]:
     groups = sorted(names, key=lambda name: seen.counters.get(name, 0))  # those first that have fewest messages
     broken = 0
     try:
-        client = exchange.Client(job.endpoint.address, job.producers + job.consumers)
-        scripts = [_producer(dialect, seen, groups[place :: job.producers]) for place in range(job.producers)]
-        scripts += [_consumer(dialect, seen, 1 if place % 2 else _BATCH) for place in range(job.consumers)]
-        client.run(scripts, time.perf_counter() + job.seconds)
-        client.close()
+        with contextlib.closing(exchange.Client(job.endpoint.address, job.producers + job.consumers)) as client:
+            scripts = [_producer(dialect, seen, groups[place :: job.producers]) for place in range(job.producers)]
+            scripts += [_consumer(dialect, seen, 1 if place % 2 else _BATCH) for place in range(job.consumers)]
+            client.run(scripts, time.perf_counter() + job.seconds)
     except (OSError, exchange.BrokenError):
         broken = 1
     return {

@@ -7,7 +7,22 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.bench import backlog, figures, jobs, kills, parked, plots, rates, results, startup, tables, topics
+from infra.bench import (
+    backlog,
+    dialects,
+    fifo,
+    figures,
+    jobs,
+    kills,
+    order,
+    parked,
+    plots,
+    rates,
+    results,
+    startup,
+    tables,
+    topics,
+)
 
 OURS = "openmns"
 KEPT = "<!-- Written by hand from here on; `make bench` keeps it. -->"
@@ -37,6 +52,7 @@ _WAKE_MS = 20
 _WIDE_MS = 1000
 _DELIVERIES = 1500  # a second
 _PUSH_MS = 500
+_FIFO = 0.5  # of the rate of an ordinary queue
 
 
 def name(subject: str) -> str:
@@ -84,6 +100,7 @@ def _sections(found: results.Results) -> Iterator[tuple[str, list[str]]]:
         ("Parked long polls", _parked(found)),
         ("Topics", _topics(found)),
         ("Start", _starts(found)),
+        ("FIFO queues", _fifo(found)),
         ("kill -9", _kills(found)),
     ):
         if blocks:
@@ -159,6 +176,11 @@ def _other_targets(found: results.Results) -> Iterator[list[str]]:
             f"{figures.number(wide)} ms",
             _verdict(wide < _WIDE_MS),
         ]
+    for phase in fifo.PHASES:
+        reached = _fifo_ratio(found, phase)
+        if not math.isnan(reached):
+            work = f"FIFO queue: {_FIFO_WORDS[phase]}"
+            yield [work, "ordinary queue", f"{_FIFO:g}x", figures.times(reached), _verdict(reached >= _FIFO)]
     few = found.median(topics.SUSTAINED, OURS, "rate")
     if not math.isnan(few):
         yield [
@@ -351,3 +373,48 @@ def _kills(found: results.Results) -> list[str]:
     }
     rows = [[text, f"{found.median(kills.CASE, OURS, metric):,.0f}"] for metric, text in words.items()]
     return [tables.table(["8 producers + 8 consumers, the same file throughout", "OpenMNS"], rows)]
+
+
+# --- FIFO queues -----------------------------------------------------------------------------------------------------
+
+_FIFO_WORDS = {
+    "send": "send, 8 connections",
+    "receive": "receive + delete, 8 connections",
+    "pipeline": "pipeline, 8 producers + 8 consumers",
+}
+
+
+def _fifo_ratio(found: results.Results, phase: str) -> float:
+    ordinary, ordered = (found.median(fifo.case(phase, kind), OURS, "rate") for kind in fifo.KINDS)
+    return figures.ratio(ordered, ordinary)
+
+
+def _fifo(found: results.Results) -> list[str]:
+    blocks = []
+    if OURS in found.measured(fifo.case("send", "fifo")):
+        rows = [
+            [
+                _FIFO_WORDS[phase],
+                *(figures.number(found.median(fifo.case(phase, kind), OURS, "rate")) for kind in fifo.KINDS),
+                figures.times(_fifo_ratio(found, phase)),
+            ]
+            for phase in fifo.PHASES
+        ]
+        said = f"Messages per second, with {dialects.GROUPS:,} message groups and without:\n"
+        blocks += [said, tables.table(["Work", "Ordinary queue", "FIFO queue", "FIFO / ordinary"], rows)]
+    if OURS in found.measured(order.CASE):
+        words = {
+            "kills": "kill -9 in the middle of the load",
+            "sent": "messages whose 201 arrived",
+            "groups": "message groups",
+            "received": "messages received",
+            "deleted": "messages whose delete was answered",
+            "lost": "messages lost",
+            "overtaking": "messages received before an earlier one of their group was over",
+            "delivered_again": "messages delivered after their 204",
+            "shared": "messages delivered while hidden",
+        }
+        rows = [[text, f"{found.median(order.CASE, OURS, metric):,.0f}"] for metric, text in words.items()]
+        title = "8 producers + 8 consumers, with time-outs and messages given back"
+        blocks += [tables.table([title, "OpenMNS"], rows)]
+    return blocks

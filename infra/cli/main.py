@@ -4,7 +4,7 @@ import argparse
 import sys
 
 import chalicelib
-from infra.cli import account, aws, serve
+from infra.cli import account, aws, migrate, serve
 from infra.local import config
 
 
@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     serve.register(commands)
     account.register(commands)
     aws.register(commands)
+    migrate.register(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))

@@ -8,5 +8,6 @@
     writes reads transactions streams expiry    what the methods do
     catalog tables layout schema                which tables exist and how they lie in SQLite
     database      the file: opening, checking, transactions, batches
-    values sizes capacity keys decimals codec   attribute values, their sizes, prices, order and storage form
+    checkpoints   carries the log into the file, beside the work
+    values sizes capacity keys decimals codec longs   attribute values, their sizes, prices, order and storage form
 """

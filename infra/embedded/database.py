@@ -22,15 +22,15 @@ import struct
 import threading
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from infra.embedded import errors
+from infra.embedded import checkpoints, errors
 
 Durability: TypeAlias = Literal["normal", "full"]
 
 APPLICATION_ID = 0x4F4D4E53  # "OMNS"
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 30.0
 CACHE_KIB = 32 * 1024
-CHECKPOINT_PAGES = 1000  # longer intervals gain nothing, and whoever meets a checkpoint waits longer
+CHECKPOINT_PAGES = 8000  # in the log until a commit carries over what `checkpoints` has left
 _JOURNAL_LIMIT = 64 * 1024 * 1024
 _STATEMENTS = 512
 _MAGIC = b"SQLite format 3\0"
@@ -120,6 +120,7 @@ class Database:
             self._connection.close()
             raise
         self.execute = self._connection.execute
+        self._checkpointer = checkpoints.Checkpointer(self._open) if self.path is not None else None
 
     def begin(self) -> None:
         """Begin to write, unless that has happened already."""
@@ -141,7 +142,7 @@ class Database:
         What only reads ends at once: a transaction that has read cannot write once another process has.
         """
         if not (self._in_batch and self._writing):
-            self._end("COMMIT")
+            self._commit()
 
     def abandon(self) -> None:
         """End the transaction of a refused call, which has written nothing."""
@@ -157,6 +158,12 @@ class Database:
         self.touched.clear()
         if self._in_batch:
             self._lost = error
+
+    def _commit(self) -> None:
+        written = self._writing
+        self._end("COMMIT")
+        if written and self._checkpointer is not None:
+            self._checkpointer.count()
 
     def _end(self, how: str) -> None:
         """Commit or roll back what is open, if anything is, and let the next writer in."""
@@ -192,7 +199,7 @@ class Database:
         lost, self._lost = self._lost, None
         if lost is not None:
             raise lost
-        self._end("COMMIT")
+        self._commit()
 
     def drop_batch(self) -> None:
         """Undo what was written since `start_batch`."""
@@ -218,6 +225,8 @@ class Database:
 
     def close(self) -> None:
         """Close the connection."""
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         self._connection.close()
         if self._queue is not None:
             self._queue.close()
@@ -242,13 +251,13 @@ class Database:
         if self._application() != APPLICATION_ID:
             raise _foreign(self.path)
         (version,) = run("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise _newer(self.path, version)
+        _check_version(self.path, version)
         run("PRAGMA journal_mode = WAL").fetchone()
         run(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         run(f"PRAGMA cache_size = -{CACHE_KIB}")
         run(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").fetchone()
         run(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}").fetchone()
+        run("PRAGMA secure_delete = FAST").fetchone()  # overwrites what is deleted, where that writes no more pages
         run("PRAGMA temp_store = MEMORY")
         run("SELECT count(*) FROM catalog").fetchone()
 
@@ -309,11 +318,17 @@ def _foreign(path: pathlib.Path | None) -> errors.ForeignFileError:
     )
 
 
-def _newer(path: pathlib.Path | None, version: int) -> errors.NewerFileError:
-    return errors.NewerFileError(
-        f"The database file {path} has layout version {version}, and this OpenMNS knows up to {VERSION}; it was left "
-        "as it is. Upgrade OpenMNS, or choose another file."
-    )
+def _check_version(path: pathlib.Path | None, version: int) -> None:
+    if version > VERSION:
+        raise errors.NewerFileError(
+            f"The database file {path} has layout version {version}, and this OpenMNS knows up to {VERSION}; it was "
+            "left as it is. Upgrade OpenMNS, or choose another file."
+        )
+    if version < VERSION:
+        raise errors.OlderFileError(
+            f"The database file {path} has layout version {version}, of an OpenMNS before its first release, and was "
+            "left as it is; move it away, or choose another file."
+        )
 
 
 def _check_header(path: pathlib.Path) -> None:
@@ -329,8 +344,7 @@ def _check_header(path: pathlib.Path) -> None:
     version, application = struct.unpack(">I4xI", header[60:72])
     if application != APPLICATION_ID:
         raise _foreign(path)
-    if version > VERSION:
-        raise _newer(path, version)
+    _check_version(path, version)
     if path.stat().st_size < pages * (size if size > 1 else 65536) and not _companion(path, "-wal"):
         raise damaged(path, "it is shorter than its header says")
 

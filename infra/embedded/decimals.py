@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import functools
+import re
 
 from infra.embedded import errors
 
@@ -18,9 +19,8 @@ MIN_EXPONENT = -130
 _CONTEXT = decimal.Context(prec=400, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 
 
-def is_plain(text: str) -> bool:
-    """Whether `text` is a whole, non-negative number in canonical form."""
-    return text.isdigit() and len(text) <= MAX_DIGITS and text.isascii() and (text[0] != "0" or text == "0")
+# Whether a text is a whole, non-negative number in canonical form; what it answers is of use as a truth value only.
+is_plain = re.compile(rf"0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}}").fullmatch
 
 
 def canonical(text: str) -> str:

@@ -314,12 +314,11 @@ class EmbeddedEngine:
 
     def get_records(self, **request: Any) -> Response:
         """GetRecords."""
+        return self._serve(_GET_RECORDS, request, lambda request: self._get_records(request, whole=True))
 
-        def work(request: Request) -> Response:
-            arn, position = streams.stream_of(request["ShardIterator"])
-            return streams.get_records(self._db, self._catalog.stream(arn), position, request)
-
-        return self._serve(_GET_RECORDS, request, work)
+    def get_short_records(self, **request: Any) -> Response:
+        """GetRecords for who needs no long texts: the images come without them."""
+        return self._serve(_GET_RECORDS, request, lambda request: self._get_records(request, whole=False))
 
     def _put_item(self, request: Request) -> Response:
         table = self._catalog.table(request["TableName"])
@@ -341,6 +340,10 @@ class EmbeddedEngine:
 
     def _scan(self, request: Request) -> Response:
         return reads.scan(self._db, self._catalog.table(request["TableName"]), request)
+
+    def _get_records(self, request: Request, *, whole: bool) -> Response:
+        arn, position = streams.stream_of(request["ShardIterator"])
+        return streams.get_records(self._db, self._catalog.stream(arn), position, request, whole=whole)
 
     def _tables(self, names: Iterable[str]) -> dict[str, tables.Table]:
         return {name: self._catalog.table(name) for name in names}

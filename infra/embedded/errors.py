@@ -6,6 +6,7 @@ UnusableFileError            raised as it is: no request can be served
     DamagedFileError
     ForeignFileError
     NewerFileError
+    OlderFileError
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class ForeignFileError(UnusableFileError):
 
 class NewerFileError(UnusableFileError):
     """The database file was written by a newer version of OpenMNS."""
+
+
+class OlderFileError(UnusableFileError):
+    """The database file has a layout from before the first release, which is no longer read."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is the service's answer to a request, not a fault of the engine

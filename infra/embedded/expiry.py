@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.embedded import catalog, codec, database, errors, expressions, requests, tables, writes
+from infra.embedded import catalog, codec, database, errors, expressions, longs, requests, tables, writes
 
 OLDEST_SECONDS = 5 * 365 * 24 * 60 * 60  # DynamoDB takes older times for mistakes and keeps the items
 _CHUNK = 1000
@@ -62,16 +62,9 @@ def expire(db: database.Database, every: list[tables.Table], now: int, limit: in
 
 
 def _removal(table: tables.Table, row: tables.Columns) -> writes.Change:
-    write = writes.Write(
-        kind=writes.Kind.DELETE,
-        table=table,
-        key=("", ""),  # the row is known already
-        program=expressions.Program(),
-        bound={},
-        show_failed=False,
-        item={},
-    )
-    return writes.Change(write, row, None)
+    key = ("", "")  # the row is known already
+    write = writes.Write(writes.Kind.DELETE, table, key, expressions.NOTHING, {}, show_failed=False, item={})
+    return writes.Change(write, row, None, longs.decode(row[2]))
 
 
 def _fill(db: database.Database, table: tables.Table) -> None:

@@ -40,6 +40,7 @@ class Program:
         update: of UpdateExpression.
         condition: of ConditionExpression.
         condition_absent: the attribute that must be absent, if that is all the condition says.
+        concerned: the top-level attributes that condition and update read or change.
         key: of KeyConditionExpression.
         filter: of FilterExpression.
         filter_heads: the top-level attributes that the filter reads.
@@ -52,6 +53,7 @@ class Program:
     update: updates.Update | None = None
     condition: conditions.Test | None = None
     condition_absent: str | None = None
+    concerned: frozenset[str] = frozenset()
     key: keyconditions.KeyCondition | None = None
     filter: conditions.Test | None = None
     filter_heads: frozenset[str] = frozenset()
@@ -61,7 +63,7 @@ class Program:
     checks: tuple[conditions.Check, ...] = ()
 
 
-_NOTHING = Program()
+NOTHING = Program()
 
 
 def prepare(request: Mapping[str, Any]) -> tuple[Program, values.Item]:
@@ -75,7 +77,7 @@ def prepare(request: Mapping[str, Any]) -> tuple[Program, values.Item]:
     names, supplied = get("ExpressionAttributeNames"), get("ExpressionAttributeValues")
     if texts == _NO_TEXTS:
         _refuse_orphans(names, supplied)
-        return _NOTHING, {}
+        return NOTHING, {}
     program = _compile(texts, None if names is None else tuple(names.items()))
     if supplied is None and not program.all_values_used:
         return program, {}
@@ -125,12 +127,15 @@ def _compile(texts: tuple[str | None, ...], names: Names | None) -> Program:
     used: set[str] = set()
     values_used = []
     parts: dict[str, Any] = {}
+    concerned: frozenset[str] = frozenset()
     checks: list[conditions.Check] = []
     for (parameter, part), text in zip(_PARAMETERS.items(), texts, strict=True):
         if text is None:
             continue
         parser = grammar.Parser(parameter, text, known)
-        parts.update(_compile_one(part, parser, checks))
+        compiled = _compile_one(part, parser, checks)
+        concerned |= compiled.pop("concerned", frozenset())
+        parts.update(compiled)
         used |= parser.names_used
         values_used.append((parameter, frozenset(parser.values_used)))
     unused = known.keys() - used
@@ -139,7 +144,9 @@ def _compile(texts: tuple[str | None, ...], names: Names | None) -> Program:
             f"Value provided in ExpressionAttributeNames unused in expressions: keys: {{{', '.join(sorted(unused))}}}"
         )
     every_value = frozenset().union(*(used_here for _, used_here in values_used))
-    return Program(**parts, values_used=tuple(values_used), all_values_used=every_value, checks=tuple(checks))
+    return Program(
+        **parts, concerned=concerned, values_used=tuple(values_used), all_values_used=every_value, checks=tuple(checks)
+    )
 
 
 def _known_names(names: Names | None) -> dict[str, str]:
@@ -156,7 +163,7 @@ def _compile_one(part: str, parser: grammar.Parser, checks: list[conditions.Chec
     if part == "update":
         update, its_checks = updates.compile_update(parser.update(), parser.refusal)
         checks += its_checks
-        return {"update": update}
+        return {"update": update, "concerned": update.concerned}
     if part == "projection":
         projection = parser.projection()
         clash = paths.overlap(projection)
@@ -171,7 +178,7 @@ def _compile_one(part: str, parser: grammar.Parser, checks: list[conditions.Chec
         return {"key": keyconditions.compile_key_condition(tree)}
     if part == "filter":
         return {"filter": test, "filter_heads": frozenset(compiler.heads)}
-    return {"condition": test, "condition_absent": _absent(tree)}
+    return {"condition": test, "condition_absent": _absent(tree), "concerned": frozenset(compiler.heads)}
 
 
 def _absent(tree: grammar.Condition) -> str | None:

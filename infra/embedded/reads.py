@@ -18,6 +18,7 @@ from infra.embedded import (
     expressions,
     keyconditions,
     keys,
+    longs,
     paths,
     requests,
     sizes,
@@ -224,12 +225,20 @@ def _fetch(
     factor: float,
 ) -> values.Item | None:
     row = db.execute(table.select_item, key).fetchone()
+    item = None if row is None else _whole(db, table, row)
     if ledger.wanted:
-        ledger.of(table).add(factor * capacity.read_units(0 if row is None else row[0]))
-    if row is None:
-        return None
-    item = codec.decode(row[1])
-    return item if program.projection is None else paths.project(item, program.projection)
+        ledger.of(table).add(factor * capacity.read_units(0 if item is None else sizes.item(item)))
+    if item is None or program.projection is None:
+        return item
+    return paths.project(item, program.projection)
+
+
+def _whole(db: database.Database, table: tables.Table, row: tables.Columns) -> values.Item:
+    """The item that a row's text and places stand for."""
+    item = codec.decode(row[0])
+    if row[1] is not None:
+        item.update(longs.load(db, table, longs.decode(row[1])))
+    return item
 
 
 def _distinct(
@@ -344,7 +353,7 @@ def _answer(
         return _entries(page, db.execute(statement, parameters).fetchall())
     cursor = db.execute(statement, parameters)
     try:
-        harvest, more = _gather(page, cursor, priced=mode != "NONE")
+        harvest, more = _gather(db, page, cursor, priced=mode != "NONE")
     finally:
         cursor.close()
     position = None
@@ -376,7 +385,9 @@ def _entries(page: Page, rows: list[tables.Columns]) -> requests.Response:
     )
 
 
-def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tuple[_Harvest, bool]:
+def _gather(
+    db: database.Database, page: Page, rows: Iterator[tables.Columns], *, priced: bool
+) -> tuple[_Harvest, bool]:
     """Read rows until the page is full; the second result tells whether it is."""
     plan, bound = page.plan, page.bound
     program = plan.program
@@ -384,14 +395,14 @@ def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tupl
     harvest = _Harvest([])
     measured = priced or page.limit is None or page.limit > _KEYS_BELOW_A_PAGE
     for row in rows:
-        whole, item, size = _item_of(plan, row, measured=measured)
+        whole, item, size = _item_of(db, plan, row, measured=measured)
         if page.segment is not None and not _in_segment(page.segment, plan.table, whole):
             continue
         harvest.looked_at += 1
         harvest.size += size
         harvest.last = whole
         if plan.fetches and priced:
-            harvest.fetched_units += capacity.read_units(row[0])
+            harvest.fetched_units += capacity.read_units(sizes.item(whole))
         if keep is None or keep(item, bound):
             harvest.items.append(item if program.projection is None else paths.project(item, program.projection))
         if harvest.looked_at == page.limit or harvest.size >= sizes.MAX_PAGE:
@@ -399,15 +410,17 @@ def _gather(page: Page, rows: Iterator[tables.Columns], *, priced: bool) -> tupl
     return harvest, False
 
 
-def _item_of(plan: Plan, row: tables.Columns, *, measured: bool) -> tuple[values.Item, values.Item, int]:
+def _item_of(
+    db: database.Database, plan: Plan, row: tables.Columns, *, measured: bool
+) -> tuple[values.Item, values.Item, int]:
     """The stored item (or what is known of it), what the page shows of it, and the size that is read for that."""
     view = plan.view
     if plan.entries:
         item = view.key_item(row)
         return item, item, sizes.item(item) if measured else 0
-    whole = codec.decode(row[1])
+    whole = _whole(db, plan.table, row)
     if view.index is None or view.index.projection == "ALL":
-        return whole, whole, row[0]
+        return whole, whole, sizes.item(whole)
     projected = view.item(whole)
     return whole, whole if plan.fetches else projected, sizes.item(projected)
 

@@ -52,15 +52,6 @@ def value(attribute: values.Value) -> int:  # noqa: PLR0911 - one return per typ
     return sum(map(number if kind == "NS" else len, content))
 
 
-def growth(name: str, old: values.Value | None, new: values.Value | None) -> int:
-    """How many bytes an item grows by when an attribute changes from `old` to `new`; None stands for absent."""
-    if old is None:
-        return 0 if new is None else string(name) + value(new)
-    if new is None:
-        return -string(name) - value(old)
-    return value(new) - value(old)
-
-
 def string(text: str) -> int:
     """The UTF-8 length of a text."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -5,19 +5,23 @@ the transaction that writes it, so the order of numbers is the order of commits.
 it is trimmed, only emptied: SQLite numbers the next row after it.
 
 A record holds the images that the stream's view shows. Where both are shown, that of an update holds the new image and
-only those attributes of the old one that changed, since they are few and the rest would be written twice.
+only those attributes of the old one that changed, since they are few and the rest would be written twice. Of long texts
+it says where they are: it shares them with the item, and the record of the change that let go of one takes it along
+when it is trimmed.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from infra.embedded import catalog, codec, database, errors, requests, schema, sizes, tables, values
+from infra.embedded import catalog, codec, database, errors, longs, requests, schema, sizes, tables, values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Image: TypeAlias = "tuple[str, str | None]"  # the text and the places of a row
 
 RETENTION_MS = 24 * 60 * 60 * 1000
 MAX_RECORDS = 1000
@@ -32,14 +36,15 @@ _REMOVE = 3
 _EXPIRE = 4
 _UPDATE = 5  # a modification whose `old` holds only the attributes that changed, None for those that were absent
 _EVENTS = {_INSERT: "INSERT", _MODIFY: "MODIFY", _REMOVE: "REMOVE", _EXPIRE: "REMOVE", _UPDATE: "MODIFY"}
+_NOTHING = (None, None)
 _POSITIONED = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}
 
 
 def record(
     db: database.Database,
     table: tables.Table,
-    old: str | None,
-    new: str | None,
+    old: Image | None,
+    new: Image | None,
     now: int,
     *,
     replaced: codec.Attributes | None = None,
@@ -50,24 +55,27 @@ def record(
     Args:
         db: within the transaction of the change.
         table: the table, which has a stream.
-        old: the item's text before, None if it was not there.
-        new: the item's text after, None if it is not there.
+        old: the item before, as stored; None if it was not there.
+        new: the item after; None if it is not there.
         now: the time, in milliseconds.
-        replaced: the attributes in which the two differ, as they were before, where that is known.
+        replaced: the attributes of its row in which the two differ, as they were before, where that is known.
         by_service: whether the service itself deleted it.
     """
-    if old is None:
+    new_text, new_places = new or _NOTHING
+    old_text, old_places = old or _NOTHING
+    if old_text is None:
         kind = _INSERT
-    elif new is None:
+    elif new_text is None:
         kind = _EXPIRE if by_service else _REMOVE
     elif replaced is not None and table.streams_new and table.streams_old:
-        kind, old = _UPDATE, codec.encode(replaced)
+        kind, old_text = _UPDATE, codec.encode(replaced)
     else:
         kind = _MODIFY
-    new_image = new if table.streams_new else None
-    old_image = old if table.streams_old else None
-    key = _keys(table, new or old or "") if new_image is None and old_image is None else None
-    db.execute(table.insert_record, (now, kind, key, new_image, old_image))
+    key = None
+    if not (table.streams_new and table.streams_old):
+        key = _keys(table, new_text or old_text or "")
+        new_text, old_text = new_text if table.streams_new else None, old_text if table.streams_old else None
+    db.execute(table.insert_record, (now, kind, key, new_text, new_places, old_text, old_places))
     db.touched.add(table.schema.name)
 
 
@@ -142,12 +150,13 @@ def stream_of(iterator: str) -> tuple[str, int]:
 
 
 def get_records(
-    db: database.Database, table: tables.Table, position: int, request: requests.Request
+    db: database.Database, table: tables.Table, position: int, request: requests.Request, *, whole: bool = True
 ) -> requests.Response:
-    """Do a GetRecords from `position`."""
+    """Do a GetRecords from `position`; unless the images are to be whole, they come without long texts."""
     limit = requests.limit(request, most=MAX_RECORDS) or MAX_RECORDS
     cursor = db.execute(
-        f"SELECT seq, at, kind, keys, new, old FROM {table.stream} WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - own name
+        f"SELECT seq, at, kind, keys, new, new_places, old, old_places FROM {table.stream} "  # noqa: S608 - own name
+        "WHERE seq >= ? ORDER BY seq LIMIT ?",
         (position, limit),
     )
     records = []
@@ -159,7 +168,7 @@ def get_records(
             last = row[0]
             if row[2] == _TRIMMED:
                 continue
-            shown = _render(table, row)
+            shown = _render(db, table, row, whole=whole)
             records.append(shown)
             size += shown["dynamodb"]["SizeBytes"]
             if size >= sizes.MAX_PAGE:
@@ -201,20 +210,23 @@ def _trim(db: database.Database, table: tables.Table, horizon: int, done: int, l
     if oldest is None:
         return 0
     rows = db.execute(
-        f"SELECT seq, at FROM {table.stream} WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - own name
+        f"SELECT seq, at, new_places, old_places FROM {table.stream} WHERE seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608 - own name
         (oldest, limit),
     ).fetchall()
     last = oldest - 1
-    for seq, at in rows:
+    for seq, at, new_places, old_places in rows:
         if at > horizon and seq > done:
             break
         last = seq
+        if old_places is not None and old_places != new_places:
+            longs.drop(db, table, longs.decode(old_places), but=longs.decode(new_places))
     if last < oldest:
         return 0
     db.execute(f"DELETE FROM {table.stream} WHERE seq <= ? AND seq < ?", (last, newest))  # noqa: S608 - own name
     if last == newest:
         db.execute(
-            f"UPDATE {table.stream} SET kind = ?, keys = NULL, new = NULL, old = NULL WHERE seq = ?",  # noqa: S608 - own name
+            f"UPDATE {table.stream} SET kind = ?, keys = NULL, new = NULL, new_places = NULL, old = NULL, "  # noqa: S608 - own name
+            "old_places = NULL WHERE seq = ?",
             (_TRIMMED, newest),
         )
     return last - oldest + 1
@@ -228,19 +240,26 @@ def _key_item(table: tables.Table, item: values.Item) -> values.Item:
     return {key.name: item[key.name] for key in table.schema.keys}
 
 
-def _render(table: tables.Table, row: tuple[int, int, int, str | None, str | None, str | None]) -> dict[str, Any]:
-    seq, at, kind, key_text, new_text, old_text = row
+def _render(db: database.Database, table: tables.Table, row: tables.Columns, *, whole: bool) -> dict[str, Any]:
+    seq, at, kind, key_text, new_text, new_places, old_text, old_places = row
     new = None if new_text is None else codec.decode(new_text)
     if kind == _UPDATE:
         old: values.Item | None = _before(new or {}, codec.decode_changes(old_text or ""))
     else:
         old = None if old_text is None else codec.decode(old_text)
     key = codec.decode(key_text) if key_text is not None else _key_item(table, new or old or {})
+    size = sum([len(text) for text in (key_text, new_text, old_text) if text is not None])
+    if whole:
+        for image, stored in ((new, new_places), (old, old_places)):
+            if image is not None and stored is not None:
+                places = longs.decode(stored)
+                image.update(longs.load(db, table, places))
+                size += longs.size(places)
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": schema.moment(at),
         "Keys": key,
         "SequenceNumber": _number(seq),
-        "SizeBytes": sum([len(text) for text in (key_text, new_text, old_text) if text is not None]),
+        "SizeBytes": size,
         "StreamViewType": table.schema.stream_view,
     }
     if new is not None:

@@ -1,19 +1,20 @@
 """How a DynamoDB table lies in SQLite, and the statements that follow from it.
 
-    t<id>_<generation>   one row per item: id, pk, sk, size, ttl, k0 ... kn, item
+    t<id>_<generation>   one row per item: id, pk, sk, places, ttl, k0 ... kn, item
         pk, sk           the key in sortable form (sk is '' without a sort key)
-        size             the item's size as DynamoDB counts it, in bytes
         ttl              the expiry time in seconds, while time to live is enabled
         k0 ... kn        the index key attributes that are not table keys, in sortable form, NULL if absent
-        item             the item as JSON, last because it is long
+        places           where its long texts are (see `longs`), NULL if it has none
+        item             the rest of the item as JSON, last because it is the longest
     i<id>_key            unique index on (pk, sk)
     i<id>_<n>            partial index per secondary index: its keys, then the rest of (pk, sk); sparse as in DynamoDB
     i<id>_ttl            partial index on ttl, while time to live is enabled
+    l<id>                long texts
     s<id>                stream records by sequence number
 
 Index entries are kept by SQLite itself, within the statement that writes the row; projected attributes are read from
-the row, so that an index costs a few dozen bytes per item. A rowid table, because WITHOUT ROWID would push items of
-1 KB onto overflow pages.
+the row, so that an index costs a few dozen bytes per item. A rowid table, because WITHOUT ROWID would push large items
+onto overflow pages.
 
 A table's generation is part of its name: whoever changes a setting that writers must know renames the table, and a
 process with an old notion of it fails with "no such table", reloads the catalog and tries again.
@@ -110,7 +111,7 @@ class View:
             start: whether to start after a position (next parameters, one per column of `order` but the first
                 if `equal`).
             descending: whether to read backwards.
-            keys: whether to read just the key columns instead of size and item.
+            keys: whether to read just the key columns instead of the item.
         """
         order = self.order[1:] if equal else self.order
         terms = [f"{self.order[0]} = ?"] if equal else []
@@ -120,7 +121,7 @@ class View:
             comparison = "<" if descending else ">"
             terms.append(f"({', '.join(order)}) {comparison} ({', '.join('?' * len(order))})")
         direction = " DESC" if descending else ""
-        chosen = ", ".join(self._table.key_columns(self.key_names)) if keys else "size, item"
+        chosen = ", ".join(self._table.key_columns(self.key_names)) if keys else "item, places"
         return (
             f"SELECT {chosen} FROM {self._source} WHERE {' AND '.join(terms) or 'TRUE'} "  # noqa: S608 - own names
             f"ORDER BY {', '.join(column + direction for column in order)} LIMIT ?"
@@ -135,6 +136,7 @@ class Table:
         serial: its number.
         name: its name in SQLite.
         stream: the SQLite name of its stream.
+        texts: the SQLite name of the table of its long texts.
         streams_new: whether stream records show the item as it is after the change.
         streams_old: whether they show the item as it was before.
         key_names: the names of its key attributes.
@@ -150,6 +152,7 @@ class Table:
         self.generation = generation
         self.name = f"t{serial}_{generation}"
         self.stream = f"s{serial}"
+        self.texts = f"l{serial}"
         self.streams_new = definition.stream_view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
         self.streams_old = definition.stream_view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
         self.index_keys = _index_keys(definition)
@@ -171,18 +174,23 @@ class Table:
 
     def _set_statements(self) -> None:
         extra = ["ttl", *(f"k{position}" for position in range(len(self.index_keys)))]
-        columns = ["pk", "sk", "size", "item", *extra]
+        columns = ["pk", "sk", "item", "places", *extra]
         self._extra = extra
-        self.select = f"SELECT id, size, item, {', '.join(extra)} FROM {self.name} WHERE pk = ? AND sk = ?"  # noqa: S608 - own names
-        self.select_item = f"SELECT size, item FROM {self.name} WHERE pk = ? AND sk = ?"  # noqa: S608 - own names
+        self.select = f"SELECT id, item, places, {', '.join(extra)} FROM {self.name} WHERE pk = ? AND sk = ?"  # noqa: S608 - own names
+        self.select_item = f"SELECT item, places FROM {self.name} WHERE pk = ? AND sk = ?"  # noqa: S608 - own names
         self.select_expired = (
-            f"SELECT id, size, item, {', '.join(extra)} FROM {self.name} INDEXED BY i{self.serial}_ttl "  # noqa: S608 - own names
+            f"SELECT id, item, places, {', '.join(extra)} FROM {self.name} INDEXED BY i{self.serial}_ttl "  # noqa: S608 - own names
             "WHERE ttl > ? AND ttl < ? ORDER BY ttl LIMIT ?"
         )
         self.insert = f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - own names
         self.insert_new = f"{self.insert} ON CONFLICT (pk, sk) DO NOTHING"
         self.delete = f"DELETE FROM {self.name} WHERE id = ?"  # noqa: S608 - own names
-        self.insert_record = f"INSERT INTO {self.stream} (at, kind, keys, new, old) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - own names
+        self.insert_record = (
+            f"INSERT INTO {self.stream} (at, kind, keys, new, new_places, old, old_places) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - own names
+        )
+        self.insert_text = f"INSERT INTO {self.texts} (content) VALUES (?)"  # noqa: S608 - own names
+        self.select_text = f"SELECT content FROM {self.texts} WHERE id = ?"  # noqa: S608 - own names
+        self.delete_text = f"DELETE FROM {self.texts} WHERE id = ?"  # noqa: S608 - own names
 
     @functools.lru_cache(maxsize=256)  # noqa: B019 - a table lives as long as the engine
     def update(self, changed: tuple[int, ...]) -> str:
@@ -191,7 +199,7 @@ class Table:
         Args:
             changed: the positions of the changed columns among ttl, k0 ... kn.
         """
-        columns = ["size", "item", *(self._extra[position] for position in changed)]
+        columns = ["item", "places", *(self._extra[position] for position in changed)]
         return f"UPDATE {self.name} SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?"  # noqa: S608 - own names
 
     def view(self, index_name: str | None) -> View:
@@ -305,9 +313,10 @@ class Table:
         extra = "".join(f", {column}" for column in self._extra)
         statements = [
             (
-                f"CREATE TABLE {self.name} (id INTEGER PRIMARY KEY, pk NOT NULL, sk NOT NULL, size INTEGER NOT NULL"
-                f"{extra}, item TEXT NOT NULL)"
+                f"CREATE TABLE {self.name} (id INTEGER PRIMARY KEY, pk NOT NULL, sk NOT NULL"
+                f", places TEXT{extra}, item TEXT NOT NULL)"
             ),
+            f"CREATE TABLE {self.texts} (id INTEGER PRIMARY KEY, content TEXT NOT NULL)",
             f"CREATE UNIQUE INDEX i{self.serial}_key ON {self.name} (pk, sk)",
         ]
         for position, view in enumerate(self.indexes.values()):
@@ -317,13 +326,13 @@ class Table:
         if self.schema.stream_view is not None:
             statements.append(
                 f"CREATE TABLE {self.stream} (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind INTEGER NOT NULL, "
-                "keys TEXT, new TEXT, old TEXT)"
+                "keys TEXT, new TEXT, new_places TEXT, old TEXT, old_places TEXT)"
             )
         return statements
 
     def drop_statements(self) -> list[str]:
         """The statements that remove the table with all its parts."""
-        return [f"DROP TABLE {self.name}", f"DROP TABLE IF EXISTS {self.stream}"]
+        return [f"DROP TABLE {self.name}", f"DROP TABLE {self.texts}", f"DROP TABLE IF EXISTS {self.stream}"]
 
     def expiry_statements(self) -> list[str]:
         """The statements that bring the index on `ttl` in line with the schema."""

@@ -35,7 +35,7 @@ def transact_write_items(
     db.begin()
     if not _is_repeated(db, request, now):
         changes = _stage_all(db, prepared)
-        _charge(ledger, changes)
+        _charge(db, ledger, changes)
         for change in changes:
             writes.apply(db, change, now)
         _remember(db, request, now)
@@ -84,7 +84,8 @@ def _stage_all(db: database.Database, prepared: list[writes.Write]) -> list[writ
             reasons.append(_reason(refusal))
     if len(changes) < len(prepared):
         raise errors.transaction_cancelled(reasons)
-    if sum(change.size for change in changes) > sizes.MAX_TRANSACTION:
+    most = sum(change.most_bytes for change in changes)
+    if most > sizes.MAX_TRANSACTION and sum(change.size(db) for change in changes) > sizes.MAX_TRANSACTION:
         raise errors.validation("Collective size of items in a transaction cannot exceed 4 MB")
     return changes
 
@@ -94,10 +95,10 @@ def _reason(refusal: errors.Refusal) -> dict[str, Any]:
     return {**refusal.fields, "Code": code, "Message": refusal.message}
 
 
-def _charge(ledger: capacity.Ledger, changes: list[writes.Change]) -> None:
+def _charge(db: database.Database, ledger: capacity.Ledger, changes: list[writes.Change]) -> None:
     if ledger.wanted:
         for change in changes:
-            change.charge(ledger.of(change.write.table), factor=2)
+            change.charge(db, ledger.of(change.write.table), factor=2)
 
 
 def _is_repeated(db: database.Database, request: requests.Request, now: int) -> bool:

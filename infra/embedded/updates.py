@@ -38,6 +38,7 @@ class Update:
     Attributes:
         paths: every path that it changes.
         heads: the top-level attributes that it changes.
+        concerned: those that it changes or reads.
         nested: whether any path goes deeper than that.
         steps: for each path, the function that computes its new value; None removes it.
         flat: the same by top-level attribute, where no path goes deeper.
@@ -45,6 +46,7 @@ class Update:
 
     paths: tuple[grammar.Path, ...]
     heads: frozenset[str]
+    concerned: frozenset[str]
     nested: bool
     steps: tuple[tuple[grammar.Parts, Compute], ...]
     flat: tuple[tuple[str, Compute], ...]
@@ -100,9 +102,11 @@ def compile_update(
         raise refuse(clash)
     compiler = _Compiler(refuse)
     steps = tuple((action.path.parts, compiler.step(action)) for action in _in_order(actions))
+    heads = frozenset(str(path.parts[0]) for path in changed)
     update = Update(
         paths=changed,
-        heads=frozenset(str(path.parts[0]) for path in changed),
+        heads=heads,
+        concerned=heads | compiler.reads,
         nested=any(len(path.parts) > 1 for path in changed),
         steps=steps,
         flat=tuple((str(head), compute) for (head, *_), compute in steps),
@@ -125,9 +129,10 @@ class _Compiler:
     def __init__(self, refuse: conditions.Refuse) -> None:
         self._refuse = refuse
         self.checks: list[conditions.Check] = []
+        self.reads: set[str] = set()  # top-level attributes
 
     def step(self, action: grammar.Action) -> Compute:
-        read = paths.reader(action.path)
+        read = self._reader(action.path)
         if action.operand is None:
             return lambda _, __: None
         if action.section == "SET":
@@ -140,10 +145,14 @@ class _Compiler:
         self._check_type("operator: DELETE", name, values.SET_TYPES, _TYPE_NAMES)
         return lambda item, bound: _deleted(read(item, bound), bound[name])
 
+    def _reader(self, path: grammar.Path) -> Compute:
+        self.reads.add(str(path.parts[0]))
+        return paths.reader(path)
+
     def _operand(self, operand: grammar.Operand) -> Compute:
         match operand:
             case grammar.Path():
-                return paths.reader(operand)
+                return self._reader(operand)
             case grammar.Reference(name):
                 return lambda _, bound: bound[name]
             case grammar.Sum(sign, left, right):
@@ -166,7 +175,7 @@ class _Compiler:
             return lambda item, bound: {"L": [*head(item, bound), *tail(item, bound)]}
         if not isinstance(first, grammar.Path):
             raise self._refuse(f"Operator or function requires a document path; operator or function: {tree.name}")
-        read, fallback = paths.reader(first), self._operand(second)
+        read, fallback = self._reader(first), self._operand(second)
 
         def value(item: values.Item, bound: values.Item) -> values.Value | None:
             found = read(item, bound)

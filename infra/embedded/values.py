@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from infra.embedded import decimals, errors, sizes
+from infra.embedded import decimals, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,31 +29,15 @@ def item(attributes: Item, depth: int = 0) -> Item:
     """
     checked = {}
     for name, attribute in attributes.items():
-        if type(attribute) is dict and len(attribute) == 1 and type(attribute.get("S")) is str:
-            checked[name] = attribute  # by far the most, and therefore without a call
-        else:
-            checked[name] = value(attribute, depth)
-    return checked
-
-
-def measured(attributes: Item) -> tuple[Item, int]:
-    """The canonical form of an item and its size in bytes, both in one pass."""
-    checked = {}
-    size = 0
-    for name, attribute in attributes.items():
-        size += len(name) if name.isascii() else sizes.string(name)
-        if type(attribute) is dict and len(attribute) == 1:
-            if type(text := attribute.get("S")) is str:
+        if type(attribute) is dict and len(attribute) == 1:  # by far the most, and therefore without a call for each
+            if type(attribute.get("S")) is str:
                 checked[name] = attribute
-                size += len(text) if text.isascii() else sizes.string(text)
                 continue
             if type(text := attribute.get("N")) is str and decimals.is_plain(text):
                 checked[name] = attribute
-                size += sizes.number(text)
                 continue
-        checked[name] = canonical = value(attribute)
-        size += sizes.value(canonical)
-    return checked, size
+        checked[name] = value(attribute, depth)
+    return checked
 
 
 def value(attribute: Value, depth: int = 0) -> Value:
@@ -66,8 +50,6 @@ def value(attribute: Value, depth: int = 0) -> Value:
             "must contain exactly one of the supported datatypes"
         )
     [(kind, content)] = attribute.items()
-    if kind == "N" and type(content) is str and decimals.is_plain(content):
-        return attribute  # by far the most numbers
     check = _CHECKS.get(kind)
     if check is None:
         raise errors.validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")

@@ -25,6 +25,7 @@ from infra.embedded import (
     errors,
     expressions,
     keys,
+    longs,
     paths,
     requests,
     sizes,
@@ -49,7 +50,7 @@ class Kind(enum.Enum):
     CHECK = enum.auto()
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True)
 class Write:
     """A checked request to write one item.
 
@@ -61,7 +62,9 @@ class Write:
         bound: the values of those.
         show_failed: whether a failed condition shows the item it failed for.
         item: what to put; for an update, the key attributes.
-        encoded: of an item to be put: its text, its size and its ttl and index columns.
+        columns: of an item to be put: its ttl and index columns.
+        text: of an item to be put: what its row holds of it.
+        texts: of an item to be put: its long texts.
     """
 
     kind: Kind
@@ -71,7 +74,9 @@ class Write:
     bound: values.Item
     show_failed: bool
     item: values.Item
-    encoded: tuple[str, int, tables.Columns] | None = None
+    columns: tables.Columns = ()
+    text: str = ""
+    texts: longs.Texts = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -80,34 +85,59 @@ class Change:
 
     Attributes:
         write: the request.
-        row: the row as stored: id, size, item text, ttl, k0 ... kn; None if there is none.
-        old: the stored item, once decoded.
-        new: the item as it will be; None if it will not be there.
-        text: the same as stored.
-        size: its size in bytes.
+        row: the row as stored: id, item text, places, ttl, k0 ... kn; None if there is none.
+        old: what is decoded of the stored item: nothing, or all but the long texts that nobody asked for.
+        places: where the long texts of the stored item are.
+        new: the item as it will be, but for the long texts in `kept`; None if it will not be there.
+        text: what its row will hold.
+        texts: its new long texts.
+        kept: where those are that it keeps.
         columns: its ttl and index columns.
-        replaced: where an update changes a stored item: the attributes that it changes, as they were.
+        replaced: where an update changes a stored item: the attributes of the row that it changes, as they were.
     """
 
     write: Write
     row: tables.Columns | None
     old: values.Item | None
+    places: longs.Places
     new: values.Item | None = None
     text: str = ""
-    size: int = 0
+    texts: longs.Texts = dataclasses.field(default_factory=dict)
+    kept: longs.Places = dataclasses.field(default_factory=dict)
     columns: tables.Columns = ()
     replaced: codec.Attributes | None = None
 
-    def old_item(self) -> values.Item | None:
+    def old_item(self, db: database.Database) -> values.Item | None:
         """The stored item."""
-        if self.old is None and self.row is not None:
-            self.old = codec.decode(self.row[2])
-        return self.old
+        if self.row is None:
+            return None
+        if self.old is None:
+            self.old = codec.decode(self.row[1])
+        missing = self.places.keys() - self.old.keys()
+        return {**self.old, **longs.load(db, self.write.table, self.places, missing)} if missing else self.old
 
-    def charge(self, account: capacity.Account, factor: int = 1) -> None:
+    def new_item(self, db: database.Database) -> values.Item | None:
+        """The item as it will be."""
+        if self.new is None or not self.kept:
+            return self.new
+        missing = self.kept.keys() - self.new.keys()
+        return {**self.new, **longs.load(db, self.write.table, self.kept, missing)} if missing else self.new
+
+    @property
+    def most_bytes(self) -> int:
+        """What the size of the new item cannot exceed, told without measuring it."""
+        return _most_bytes(self.text, self.texts) + longs.size(self.kept)
+
+    def size(self, db: database.Database) -> int:
+        """The size of the new item, 0 if none is written."""
+        new = None if self.write.kind is Kind.CHECK else self.new_item(db)
+        return 0 if new is None else sizes.item(new)
+
+    def charge(self, db: database.Database, account: capacity.Account, factor: int = 1) -> None:
         """Charge what the change costs."""
-        old_size = 0 if self.row is None else self.row[1]
-        account.add_write(self.old_item(), self.new, old_size, self.size, factor)
+        old, new = self.old_item(db), self.new_item(db)
+        old_size, new_size = 0 if old is None else sizes.item(old), 0 if new is None else sizes.item(new)
+        account.add_write(old, new, old_size, new_size, factor)
 
 
 def put_item(db: database.Database, table: tables.Table, request: requests.Request, now: int) -> requests.Response:
@@ -124,8 +154,8 @@ def update_item(db: database.Database, table: tables.Table, request: requests.Re
     """Do an UpdateItem."""
     returned = requests.choice(request, "ReturnValues", _UPDATE_RETURNS, "NONE")
     ledger = capacity.ledger(request)
-    change = _run(db, prepare_update(table, request), ledger, now)
-    return requests.respond(Attributes=_updated(change, returned), ConsumedCapacity=ledger.one())
+    change = _run(db, prepare_update(table, request), ledger, now, shows_old=returned == "ALL_OLD")
+    return requests.respond(Attributes=_updated(db, change, returned), ConsumedCapacity=ledger.one())
 
 
 def batch_write_item(
@@ -147,21 +177,14 @@ def batch_write_item(
 def prepare_put(table: tables.Table, request: requests.Request) -> Write:
     """Check a put."""
     program, bound = expressions.prepare(request)
-    item, size = values.measured(request["Item"])
+    item = values.item(request["Item"])
     key = table.key_of(item)
     columns = table.extra_columns(item)
-    if size > sizes.MAX_ITEM:
+    short, texts = longs.divide(table, item)
+    text = codec.encode(short)
+    if _most_bytes(text, texts) > sizes.MAX_ITEM and sizes.item(item) > sizes.MAX_ITEM:
         raise errors.validation("Item size has exceeded the maximum allowed size")
-    return Write(
-        kind=Kind.PUT,
-        table=table,
-        key=key,
-        program=program,
-        bound=bound,
-        show_failed=_shows_failed(request),
-        item=item,
-        encoded=(codec.encode(item), size, columns),
-    )
+    return Write(Kind.PUT, table, key, program, bound, _shows_failed(request), item, columns, text, texts)
 
 
 def prepare_delete(table: tables.Table, request: requests.Request) -> Write:
@@ -193,18 +216,22 @@ def stage(db: database.Database, write: Write) -> Change:
     """
     row = db.execute(write.table.select, write.key).fetchone()
     program = write.program
-    decode = row is not None and (program.condition is not None or write.kind is Kind.UPDATE)
-    old = codec.decode(row[2]) if decode else None
-    if program.condition is not None and not program.condition(old or {}, write.bound):
-        raise errors.condition_failed(old if write.show_failed else None)
-    change = Change(write, row, old)
-    if write.kind is Kind.PUT and write.encoded is not None:
-        change.new = write.item
-        change.text, change.size, change.columns = write.encoded
+    places = {} if row is None or row[2] is None else longs.decode(row[2])
+    change = Change(write, row, None, places)
+    if row is not None and (program.condition is not None or write.kind is Kind.UPDATE):
+        change.old = codec.decode(row[1])
+        if places and not program.concerned.isdisjoint(places):
+            change.old |= longs.load(db, write.table, places, program.concerned)
+    if program.condition is not None and not program.condition(change.old or {}, write.bound):
+        raise errors.condition_failed(change.old_item(db) if write.show_failed else None)
+    if write.kind is Kind.PUT:
+        change.new, change.text, change.columns, change.texts = write.item, write.text, write.columns, write.texts
+        if places and write.texts:
+            _keep_same(db, change)
     elif write.kind is Kind.UPDATE:
-        _stage_update(change)
+        _stage_update(db, change)
     elif write.kind is Kind.CHECK:
-        change.new = change.old_item()
+        change.new, change.kept = change.old_item(db), places
     return change
 
 
@@ -217,72 +244,94 @@ def apply(db: database.Database, change: Change, now: int, *, by_service: bool =
         now: the time for the stream record, in milliseconds.
         by_service: whether the service itself deletes, because the item's time to live is over.
     """
-    table, row = change.write.table, change.row
-    if change.write.kind is Kind.CHECK or (change.new is None and row is None):
+    write, row = change.write, change.row
+    table = write.table
+    if write.kind is Kind.CHECK or (change.new is None and row is None):
         return
-    if change.new is None:
-        assert row is not None  # noqa: S101 - for the type checker: the line above has returned
+    old = None if row is None else (row[1], row[2])
+    if row is not None and change.new is None:
         db.execute(table.delete, (row[0],))
-    elif row is None:
-        db.execute(table.insert, (*change.write.key, change.size, change.text, *change.columns))
-    elif change.text == row[2]:
-        return
+        new = None
     else:
-        _rewrite(db, change, row)
-        if table.schema.stream_view is None or _unchanged(change, row):
+        same_texts = row is not None and not change.texts and change.kept == change.places
+        if row is not None and same_texts and change.text == row[1]:
             return
+        new = (change.text, row[2] if row is not None and same_texts else _keep(db, change))
+        if row is None:
+            db.execute(table.insert, (*write.key, *new, *change.columns))
+        else:
+            _rewrite(db, change, row, new)
+            if same_texts and _unchanged(db, change, row):
+                return
     if table.schema.stream_view is not None:
-        old = None if row is None else row[2]
-        streams.record(db, table, old, change.text or None, now, replaced=change.replaced, by_service=by_service)
+        streams.record(db, table, old, new, now, replaced=change.replaced, by_service=by_service)
+    elif change.places and change.kept != change.places:
+        longs.drop(db, table, change.places, but=change.kept)
 
 
-def _rewrite(db: database.Database, change: Change, row: tables.Columns) -> None:
+def _keep(db: database.Database, change: Change) -> str | None:
+    """Store the new long texts; what is stored of the places of all."""
+    return longs.encode({**change.kept, **longs.keep(db, change.write.table, change.texts)})
+
+
+def _rewrite(db: database.Database, change: Change, row: tables.Columns, new: streams.Image) -> None:
     stored = row[3:]
     if stored == change.columns:
         positions: tuple[int, ...] = ()
     else:
         positions = tuple([at for at, column in enumerate(change.columns) if column != stored[at]])
     moved = [change.columns[at] for at in positions]
-    db.execute(change.write.table.update(positions), (change.size, change.text, *moved, row[0]))
+    db.execute(change.write.table.update(positions), (*new, *moved, row[0]))
 
 
-def _unchanged(change: Change, row: tables.Columns) -> bool:
+def _unchanged(db: database.Database, change: Change, row: tables.Columns) -> bool:
     """Whether the texts differ and the items do not: another order of attributes or set elements."""
     new = change.new or {}
     if change.replaced is not None:
         return all(values.same(old, new.get(name)) for name, old in change.replaced.items())
-    return len(change.text) == len(row[2]) and values.same_items(change.old_item() or {}, new)
+    return len(change.text) == len(row[1]) and values.same_items(change.old_item(db) or {}, new)
 
 
-def _stage_update(change: Change) -> None:
+def _keep_same(db: database.Database, change: Change) -> None:
+    """Of a put over an item: let those long texts be that are the same in both."""
+    before = longs.load(db, change.write.table, change.places, change.texts)
+    same = {name for name, attribute in before.items() if attribute["S"] == change.texts[name]}
+    change.kept = {name: change.places[name] for name in same}
+    change.texts = {name: text for name, text in change.texts.items() if name not in same}
+
+
+def _stage_update(db: database.Database, change: Change) -> None:
     write, update, row = change.write, change.write.program.update, change.row
     before = write.item if change.old is None else change.old
     after = dict(before) if update is None else update.apply(before, write.bound)
     if row is None:
-        change.size = sizes.item(after)
         change.columns = write.table.extra_columns(after)
-        change.text = codec.encode(after)
+        short, change.texts = longs.divide(write.table, after)
+        change.text = codec.encode(short)
     else:
         _compare(change, row, before, after)
-    if change.size > sizes.MAX_ITEM:
-        raise errors.validation("Item size to update has exceeded the maximum allowed size")
     change.new = after
+    if change.most_bytes > sizes.MAX_ITEM and change.size(db) > sizes.MAX_ITEM:
+        raise errors.validation("Item size to update has exceeded the maximum allowed size")
 
 
 def _compare(change: Change, row: tables.Columns, before: values.Item, after: values.Item) -> None:
     """Work out what an update changes in a stored row, from the attributes that it is about."""
-    update = change.write.program.update
-    replaced: codec.Attributes = {}
-    size = row[1]
-    for name in () if update is None else update.heads:
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            replaced[name] = old
-            size += sizes.growth(name, old, new)
-    change.replaced = replaced
-    change.size = size
-    change.columns = change.write.table.changed_columns(row[3:], after, replaced)
-    change.text = codec.encode(after) if replaced else row[2]
+    table, update, places = change.write.table, change.write.program.update, change.places
+    heads = () if update is None else update.heads
+    changed = {name for name in heads if before.get(name) != after.get(name)}
+    change.columns = table.changed_columns(row[3:], after, changed)
+    change.kept = places
+    if not changed:
+        change.replaced, change.text = {}, row[1]
+        return
+    _, change.texts = longs.divide(table, {name: after[name] for name in changed if name in after})
+    if places and not changed.isdisjoint(places):
+        change.kept = {name: place for name, place in places.items() if name not in changed}
+    # An attribute that stands apart, before or after, is for its row one that is not there.
+    change.replaced = {name: None if name in places else before.get(name) for name in changed}
+    loaded = change.texts.keys() | (change.kept.keys() & after.keys())
+    change.text = codec.encode({name: after[name] for name in after if name not in loaded} if loaded else after)
 
 
 def _replace(
@@ -295,47 +344,55 @@ def _replace(
     """Do a write that returns at most the item that was there before."""
     returned = _returned(request)
     ledger = capacity.ledger(request)
-    change = _run(db, prepare(table, request), ledger, now)
-    return requests.respond(
-        Attributes=change.old_item() if returned == "ALL_OLD" else None, ConsumedCapacity=ledger.one()
-    )
+    change = _run(db, prepare(table, request), ledger, now, shows_old=returned == "ALL_OLD")
+    return requests.respond(Attributes=change.old if returned == "ALL_OLD" else None, ConsumedCapacity=ledger.one())
 
 
-def _run(db: database.Database, write: Write, ledger: capacity.Ledger, now: int) -> Change:
+def _run(db: database.Database, write: Write, ledger: capacity.Ledger, now: int, *, shows_old: bool) -> Change:
     db.begin()
-    change = _perform(db, write, ledger, now)
+    change = _perform(db, write, ledger, now, shows_old=shows_old)
     db.commit()
     return change
 
 
-def _perform(db: database.Database, write: Write, ledger: capacity.Ledger, now: int) -> Change:
-    """Decide and do one write, within a write transaction."""
+def _perform(
+    db: database.Database, write: Write, ledger: capacity.Ledger, now: int, *, shows_old: bool = False
+) -> Change:
+    """Decide and do one write, within a write transaction; `shows_old` if the stored item is wanted whole."""
     change = _insert(db, write, now)
     if change is None:
         change = stage(db, write)
+        if shows_old:
+            change.old = change.old_item(db)
+        if ledger.wanted:
+            change.charge(db, ledger.of(write.table))
         apply(db, change, now)
-    if ledger.wanted:
-        change.charge(ledger.of(write.table))
+    elif ledger.wanted:
+        change.charge(db, ledger.of(write.table))
     return change
 
 
 def _insert(db: database.Database, write: Write, now: int) -> Change | None:
     """Put an item whose key is free; None if it is taken, or if the key does not decide alone."""
     program, table = write.program, write.table
-    if write.encoded is None or (program.condition is not None and program.condition_absent not in table.key_names):
+    if write.kind is not Kind.PUT or (
+        program.condition is not None and program.condition_absent not in table.key_names
+    ):
         return None
-    text, size, columns = write.encoded
-    if not db.execute(table.insert_new, (*write.key, size, text, *columns)).rowcount:
+    kept = longs.keep(db, table, write.texts) if write.texts else {}
+    places = longs.encode(kept)
+    if not db.execute(table.insert_new, (*write.key, write.text, places, *write.columns)).rowcount:
+        longs.drop(db, table, kept)
         return None
     if table.schema.stream_view is not None:
-        streams.record(db, table, None, text, now)
-    return Change(write, None, None, write.item, text, size, columns)
+        streams.record(db, table, None, (write.text, places), now)
+    return Change(write, None, None, {}, write.item)
 
 
-def _updated(change: Change, returned: str) -> values.Item | None:
+def _updated(db: database.Database, change: Change, returned: str) -> values.Item | None:
     update, old, new = change.write.program.update, change.old, change.new
     if returned == "ALL_NEW":
-        return new
+        return change.new_item(db)
     if returned == "ALL_OLD":
         return old
     if update is None or returned == "NONE":
@@ -347,15 +404,12 @@ def _updated(change: Change, returned: str) -> values.Item | None:
 def _prepare_keyed(kind: Kind, table: tables.Table, request: requests.Request) -> Write:
     program, bound = expressions.prepare(request)
     item = values.item(request["Key"])
-    return Write(
-        kind=kind,
-        table=table,
-        key=table.key(item),
-        program=program,
-        bound=bound,
-        show_failed=_shows_failed(request),
-        item=item,
-    )
+    return Write(kind, table, table.key(item), program, bound, _shows_failed(request), item)
+
+
+def _most_bytes(text: str, texts: longs.Texts) -> int:
+    """What the size of an item cannot exceed: no character has more than four bytes, and JSON is never shorter."""
+    return 4 * (len(text) + sum([len(name) + len(text) for name, text in texts.items()]))
 
 
 def _prepare_member(table: tables.Table, member: requests.Request) -> Write:

@@ -72,6 +72,11 @@ class LocalConfig:
         return self.public_url or f"http://{f'[{named}]' if ':' in named else named}:{self.port}"
 
 
+def variable(name: str) -> str:
+    """An environment variable, for commands that are clients; empty if it is not set."""
+    return os.environ.get(name, "")
+
+
 def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> LocalConfig:
     """The configuration from all sources; a flag that was not given is None.
 
@@ -205,7 +210,7 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
         durability=durability,
         workers=_workers(values.get("workers"), data),
         s3_port=s3_port,
-        bucket_owners=_owners(values, keys),
+        bucket_owners=_owners(values),
         account_rate=_rate("account_rate", values),
         metadata_rate=_rate("metadata_rate", values),
         keys=keys,
@@ -215,8 +220,8 @@ def _build(values: dict[str, Any], source: str) -> LocalConfig:
     )
 
 
-def _owners(values: Mapping[str, Any], keys: tuple[account.AccessKey, ...]) -> str:
-    told: str = values.get("bucket_owners", f"{object_event.ANY_BUCKET}={keys[0].account_id}")
+def _owners(values: Mapping[str, Any]) -> str:
+    told: str = values.get("bucket_owners", "")
     try:
         object_event.read_owners(told, "")
     except ValueError as error:

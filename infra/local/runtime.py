@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from chalicelib import bootstrap, clock, settings, telemetry
-from chalicelib.model import account, errors, limits
+from chalicelib.model import account, errors, limits, object_event
 from infra.local import certificates, config, driver, engine, outbox, parking, runners, vault
 from infra.local import clock as clocks
 from infra.local.shared import Shared
@@ -215,7 +215,7 @@ def _settings(told: config.LocalConfig, base: settings.Settings | None) -> setti
             explain_signatures=True,
             inline_bytes=_INLINE_BYTES,
         ),
-        bucket_owners=told.bucket_owners,
+        bucket_owners=told.bucket_owners or f"{object_event.ANY_BUCKET}={told.keys[0].account_id}",
         account_rate=told.account_rate,
         metadata_rate=told.metadata_rate,
         public_url=told.url,

@@ -6,6 +6,7 @@ Told to stop, it takes no new connections, answers the parked polls, finishes wh
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ class Serving:
         self._ended = asyncio.Event()  # one more connection
         self.front = front.Front(running, self._loop, relay)
         self._watching = asyncio.ensure_future(self._watch())
+        gc.freeze()  # what was made up to here stays: collections need not look at it
 
     def take_in(self, accepted: socket.socket) -> None:
         """Serve a connection."""

@@ -8,10 +8,10 @@ import pytest
 from chalicelib import bootstrap, settings
 from chalicelib.model import account
 from chalicelib.wire import http
+from infra.bench.costs import meter
 from infra.local import engine as engines
 from infra.local import vault
 from tests.api import signing
-from tests.conftest import Recorder
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def application(engine, prefix, clock):
 @pytest.fixture
 def recorded(engine, prefix, clock):
     """An application on an engine whose calls are counted."""
-    recorder = Recorder(engine)
+    recorder = meter.Meter(engine)
     made = bootstrap.build(
         settings.Settings(table_prefix=prefix), engine=recorder, clock=clock, fan=recorder.fan, vault=vault.in_memory()
     )

@@ -46,10 +46,10 @@ def sandbox(package: Path, tmp_path_factory: pytest.TempPathFactory) -> lambdas.
 def deployed(packages, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[deployment.Deployment]:
     """Everything, running; at the end no function may have logged a warning or an error, and no trigger failed."""
     folder = tmp_path_factory.mktemp("deployment")
-    with lambdas.engine_server() as url:
+    with lambdas.engine_server() as url, lambdas.kms_server() as kms:
         tables = deployment.Tables(url)
         stack = deployment.Stack(packages[template.Door.REST].template)
-        made = deployment.Deployment(sandbox, stack, tables, url, folder)
+        made = deployment.Deployment(sandbox, stack, tables, url, kms, folder)
         try:
             made.set_up()
             yield made

@@ -101,14 +101,18 @@ def _meets(rule: Any, value: Any) -> bool:
 class Deployment:
     """The functions by their names in the template."""
 
-    def __init__(self, sandbox: lambdas.Sandbox, stack: Stack, tables: Tables, url: str, folder: Path) -> None:
+    def __init__(
+        self, sandbox: lambdas.Sandbox, stack: Stack, tables: Tables, url: str, kms: lambdas.Kms, folder: Path
+    ) -> None:
         self.tables = tables
+        self._kms = kms
         self.url = url
         self._stack = stack
         self.log = folder / "functions.log"
         self.log.touch()
         self._variables = {
             "AWS_ENDPOINT_URL_DYNAMODB": url,
+            **kms.variables,
             "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
             "OPENMNS_TABLE_PREFIX": PREFIX,
             "OPENMNS_EXPLAIN_SIGNATURES": "true",  # the operation suite asks for it
@@ -129,7 +133,11 @@ class Deployment:
         from infra.local import certificates  # noqa: PLC0415  # cryptography is slow to import
 
         engines.make_tables(self.tables, PREFIX)
-        made = bootstrap.build(settings.Settings(table_prefix=PREFIX), engine=self.tables)
+        made = bootstrap.build(
+            settings.Settings(table_prefix=PREFIX, kms_key=self._kms.key_id),
+            engine=self.tables,
+            services=self._kms.services,
+        )
         for key in (live.OWNER, live.OTHER):
             made.verbs.identities.add_key(
                 account.AccessKey(access_key_id=key.access_key_id, secret=key.secret, account_id=key.account_id)

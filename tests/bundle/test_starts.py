@@ -7,8 +7,8 @@ from infra.bench import cold, lambdas
 
 @pytest.fixture(scope="module")
 def bench(package, tmp_path_factory: pytest.TempPathFactory):
-    with lambdas.engine_server() as url:
-        yield cold.Bench(tmp_path_factory.mktemp("cold"), package, url)
+    with lambdas.engine_server() as url, lambdas.kms_server() as kms:
+        yield cold.Bench(tmp_path_factory.mktemp("cold"), package, url, kms)
 
 
 @pytest.mark.parametrize("handler", cold.HANDLERS.values())

@@ -1,5 +1,6 @@
 """Receipt handles: made of characters that survive a URL, valid for one queue, and nothing else decodes."""
 
+import base64
 import re
 
 import pytest
@@ -25,6 +26,7 @@ receipts = st.builds(
     priority=st.integers(1, 16),
     message_id=st.binary(min_size=16, max_size=16).map(lambda some: some.hex().upper()),
     stamp=st.binary(min_size=6, max_size=6).map(bytes.hex),
+    group=st.none() | st.binary(min_size=15, max_size=15).map(bytes.hex),
 )
 
 
@@ -43,13 +45,22 @@ def test_a_handle_decodes_to_the_receipt_it_was_made_from(given_receipt):
 @quick
 @given(receipts)
 def test_a_handle_is_made_of_characters_that_no_sdk_and_no_gateway_escapes(given_receipt):
-    assert re.fullmatch(r"[A-Za-z0-9_-]{40}", given_receipt.encode())
+    length = 40 if given_receipt.group is None else 60
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", given_receipt.encode())
+    assert len(given_receipt.encode()) == length
 
 
 @quick
 @given(receipts, receipts)
 def test_two_claims_never_share_a_handle(one, other):
     assert (one.encode() == other.encode()) == (one == other)
+
+
+def test_a_handle_with_a_group_that_says_it_has_none_is_refused_and_the_other_way_round():
+    plain = base64.urlsafe_b64decode(RECEIPT.encode())
+    grouped = base64.urlsafe_b64decode(receipt.Receipt(**vars(RECEIPT) | {"group": "ab" * 15}).encode())
+    for packed in (grouped[:30], plain + grouped[30:]):
+        assert_refused(base64.urlsafe_b64encode(packed).decode())
 
 
 def test_a_handle_of_another_queue_is_refused():

@@ -1,10 +1,13 @@
 """The machine of FIFO queues, on the tables: what holds for the plain dictionaries of the broker's tests holds here."""
 
+import os
+
 from hypothesis import settings
 
-from chalicelib.storage import batches, client, errors, messages, payloads, queues, resources
+from chalicelib.storage import batches, client, errors, messages, payloads, queues, resources, sealing
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
+from infra.local import vault
 from tests.broker.fakes import Tables
 from tests.broker.test_life_of_groups import FifoQueue
 
@@ -18,11 +21,12 @@ class StoredQueue(FifoQueue):
         engines.make_tables(self.engine, "t-")
         gate = errors.Gate(self.engine)
         batch = batches.Batches(gate=gate, clock=made.clock)
+        seal = sealing.Sealing(gate=gate, prefix="t-", vault=vault.in_memory(), draw=os.urandom)
         made.queues = queues.Queues(resources=resources.Resources(gate=gate, prefix="t-"))
         made.messages = messages.Messages(
             gate=gate,
             batches=batch,
-            payloads=payloads.Payloads(gate=gate, batches=batch, prefix="t-", inline=1024),
+            payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix="t-", inline=1024),
             fan=client.one_by_one,
             ids=made.ids,
             prefix="t-",

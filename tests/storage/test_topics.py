@@ -7,6 +7,7 @@ from chalicelib.storage import deliveries, publications, topics
 from infra.embedded.engine import EmbeddedEngine
 from tests.conftest import NOW
 from tests.model.test_topic import HERE, make_publication, make_subscription, make_topic
+from tests.storage.test_budgets import assert_cost
 from tests.storage.test_messages import claim, make_message, make_queue
 from tests.storage.test_resources import ELSEWHERE, OTHER
 
@@ -126,6 +127,30 @@ def test_a_publication_comes_back_verbatim_and_so_does_the_streams_record(stores
     assert [told for _, told in stores.publications.read_new(records(stores, "publications"))] == [new]
     [change] = publications.read_changes(records(stores, "publications"))
     assert (change.partition, change.delta) == ("t1#1", queue.Counts(active=1))
+
+
+def test_the_stream_tells_of_what_a_fifo_topic_got_group_by_group_in_its_order(stores):
+    made = [
+        make_publication(
+            message_id=f"{NOW:012X}{9 - number:020X}",  # the order is that of the writes, not of the ids
+            draft=publication.Draft(body=f"{number}", group_id="ab"[number % 2]),
+            ordered=True,
+        )
+        for number in range(4)
+    ]
+    for item in made:
+        stores.publications.put(item)
+    told = [key for _, key in stores.publications.read_new(records(stores, "publications"))]
+    assert told == [("t1", 1, item.message_id) for item in made]
+    assert stores.publications.get_all(told) == dict(zip(told, made, strict=True))
+    changes = list(publications.read_changes(records(stores, "publications")))
+    assert [change.delta for change in changes] == [queue.Counts(active=1)] * 4
+
+
+def test_publishing_to_a_fifo_topic_is_two_round_trips(stores):
+    new = make_publication(draft=publication.Draft(body="x" * 512, group_id="g"), ordered=True)
+    stores.publications.put(new)
+    assert_cost(stores, rounds=2, write_units=2, read_units=0)
 
 
 def make_delivery(number=7, due_at=NOW + 1_000, **changes):

@@ -66,3 +66,14 @@ def test_an_option_that_cannot_be_is_refused(told, capsys):
     with pytest.raises((SystemExit, argparse.ArgumentTypeError)):
         cli.parser().parse_args(told)
     assert "error" in capsys.readouterr().err
+
+
+def test_a_fifo_queue_is_held_against_an_ordinary_one(found):
+    for kind, rate in (("normal", 1_000.0), ("fifo", 600.0)):
+        for phase in ("send", "receive", "pipeline"):
+            found.add(f"fifo-{phase}-{kind}", "openmns", 0, MEASURED | {"rate": rate})
+    found.add("order", "openmns", 0, dict.fromkeys(("kills", "sent", "groups", "received", "deleted"), 7.0))
+    lines = [line.replace(" ", "") for line in report.text(found).splitlines()]
+    assert "|FIFOqueue:send,8connections|ordinaryqueue|0.5x|0.60x|yes|" in lines
+    assert "|pipeline,8producers+8consumers|1,000|600|0.60x|" in lines
+    assert "|messagegroups|7|" in lines

@@ -83,6 +83,13 @@ def test_a_file_of_a_newer_version_is_left_alone(file, clock):
     refused(file.parent, clock, errors.NewerFileError, "layout version 99.*Upgrade OpenMNS")
 
 
+def test_a_file_of_an_older_version_is_left_alone(file, clock):
+    data = bytearray(file.read_bytes())
+    data[60:64] = struct.pack(">I", 1)
+    file.write_bytes(data)
+    refused(file.parent, clock, errors.OlderFileError, "layout version 1.*move it away")
+
+
 def test_a_truncated_file_is_left_alone(file, clock):
     file.write_bytes(file.read_bytes()[:-4096])
     refused(file.parent, clock, errors.DamagedFileError, "shorter than its header says")

@@ -209,8 +209,8 @@ def test_accounts_and_queues_that_are_no_lists_of_tables_are_told_so(name, docum
 def test_a_name_that_is_no_setting_is_told_with_those_that_are():
     assert complaint("prot = 8000") == (
         "prot is not a setting; the settings are: host, port, region, data, memory, engine, durability, workers,"
-        " account_rate, metadata_rate, account, access_key_id, access_key_secret, public_url, push_allow, push_ca_file,"
-        " smtp_url, mail_sender, signing_key, signing_certificate, accounts, queues"
+        " s3_port, bucket_owners, account_rate, metadata_rate, account, access_key_id, access_key_secret, public_url,"
+        " push_allow, push_ca_file, smtp_url, mail_sender, signing_key, signing_certificate, accounts, queues"
     )
 
 
@@ -246,3 +246,10 @@ def test_nobody_is_throttled_unless_told_so():
 
 def test_a_rate_that_cannot_be_is_told_so():
     assert complaint("metadata_rate = -1").startswith("metadata_rate should be 0 (no limit) to")
+
+
+def test_an_object_store_is_served_where_told_so_for_the_owners_of_its_buckets():
+    told = load("s3_port = 9000", environment={"OPENMNS_BUCKET_OWNERS": "photos=42"})
+    assert (told.s3_port, told.bucket_owners, load().s3_port) == (9000, "photos=42", 9000)
+    assert complaint(flags={"s3_port": -1}) == "s3_port should be 0 to 65535, not -1"
+    assert complaint("bucket_owners = 'photos'") == "bucket_owners: 'photos' should be of the form bucket=account id"

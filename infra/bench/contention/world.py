@@ -1,0 +1,170 @@
+"""Virtual time: actors that run one at a time, each until it waits, always the one whose moment comes first.
+
+Nothing here sleeps, and with the same seed everything happens in the same order.
+"""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+from greenlet import getcurrent, greenlet
+
+from chalicelib import clock as clocks
+from chalicelib.storage import client
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+START = 1_704_164_645_000.0  # ms; any moment would do
+TRIP = (0.003, 0.007)  # seconds of a round trip to DynamoDB, either number at the extremes
+RETRIES = 3  # of a refused call: what `bootstrap` sets, in botocore's standard mode
+_REFUSED = "ProvisionedThroughputExceededException"
+_LOST = "ConditionalCheckFailedException"
+
+
+class World:
+    """A clock that jumps from one moment at which something happens to the next."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.random = random.Random(seed)  # noqa: S311  # a model, no secret
+        self._now = START
+        self.numbers = itertools.count()
+        self._agenda: list[tuple[float, int, greenlet]] = []
+        self._hub = getcurrent()
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return int(self._now)
+
+    def exact(self) -> float:
+        """The same with its fraction."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let the others act for a while."""
+        self._plan(seconds, getcurrent())
+        self._hub.switch()
+
+    def start(self, act: Callable[[], None], after: float = 0.0) -> None:
+        """Add an actor."""
+        self._plan(after, greenlet(act, parent=self._hub))
+
+    def run(self, seconds: float) -> None:
+        """Let the actors act for so long; what they are at then is left undone."""
+        end = self._now + seconds * 1000
+        while self._agenda and self._agenda[0][0] <= end:
+            self._now, _, actor = heapq.heappop(self._agenda)
+            actor.switch()
+        self._now = end
+
+    def side_by_side(self, call: Callable[[T], R], arguments: Sequence[T], /) -> Iterable[R]:
+        """The fan of a process: independent calls under way at once."""
+        if len(arguments) <= 1:
+            return [call(argument) for argument in arguments]
+        waiting = getcurrent()
+        outcomes: list[Any] = [None] * len(arguments)
+        failures: list[Exception] = []
+        left = len(arguments)
+
+        def one(place: int) -> None:
+            nonlocal left
+            try:
+                outcomes[place] = call(arguments[place])
+            except Exception as error:  # noqa: BLE001  # it is raised where the calls were made
+                failures.append(error)
+            left -= 1
+            if not left:
+                self._plan(0, waiting)
+
+        for place in range(len(arguments)):
+            self.start(lambda place=place: one(place))  # type: ignore[misc]  # mypy cannot infer a default's type
+        self._hub.switch()
+        if failures:
+            raise failures[0]
+        return outcomes
+
+    def _plan(self, seconds: float, actor: greenlet) -> None:
+        heapq.heappush(self._agenda, (self._now + seconds * 1000, next(self.numbers), actor))
+
+
+class Ids(clocks.RandomIds):
+    """Ids that decide something here are drawn from a world's chance, so that a run is the same each time."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def message_id(self, now: int) -> str:
+        """Time, a sequence, chance."""
+        return f"{now:012X}{next(self._world.numbers) & 0xFFFF:04X}{self._chance(16).upper()}"
+
+    def queue_id(self) -> str:
+        """16 hex digits."""
+        return self._chance(16)
+
+    def stamp(self) -> str:
+        """12 hex digits."""
+        return self._chance(12)
+
+    def pick(self, count: int) -> int:
+        """A number from 0 to `count` - 1."""
+        return self._world.random.randrange(count) if count > 1 else 0
+
+    def _chance(self, digits: int) -> str:
+        return f"{self._world.random.getrandbits(4 * digits):0{digits}x}"
+
+
+class Remote:
+    """An engine at the other end of a network, reached through a client that tries again as boto3's does.
+
+    In its standard mode botocore waits a random part of 1 s, 2 s, 4 s … after a call that was throttled.
+
+    Args:
+        engine: what is there.
+        world: whose time passes meanwhile.
+        retries: after a refusal.
+    """
+
+    def __init__(self, engine: client.Client, world: World, retries: int = RETRIES) -> None:
+        self._engine = engine
+        self._world = world
+        self._retries = retries
+        self.trips = 0
+        self.lost = 0  # conditional writes that others were faster at
+        self.put_item = self._reaching(engine.put_item)
+        self.get_item = self._reaching(engine.get_item)
+        self.update_item = self._reaching(engine.update_item)
+        self.delete_item = self._reaching(engine.delete_item)
+        self.query = self._reaching(engine.query)
+        self.batch_get_item = self._reaching(engine.batch_get_item)
+        self.batch_write_item = self._reaching(engine.batch_write_item)
+        self.transact_write_items = self._reaching(engine.transact_write_items)
+
+    def _reaching(self, method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        def call(**arguments: Any) -> dict[str, Any]:
+            for attempt in range(self._retries + 1):
+                try:
+                    return self._trip(method, arguments)
+                except ClientError as error:
+                    if error.response["Error"]["Code"] != _REFUSED or attempt == self._retries:
+                        raise
+                self._world.sleep(self._world.random.random() * 2**attempt)
+            raise AssertionError  # never: the last attempt answers or raises
+
+        return call
+
+    def _trip(self, method: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+        there = self._world.random.uniform(*TRIP) / 2
+        self.trips += 1
+        self._world.sleep(there)
+        try:
+            answer = method(**arguments)
+        except ClientError as error:
+            self.lost += error.response["Error"]["Code"] == _LOST
+            self._world.sleep(there)
+            raise
+        self._world.sleep(there)
+        return answer

@@ -1,0 +1,1 @@
+"""What a deployment costs: units counted on the embedded engine, times public prices."""

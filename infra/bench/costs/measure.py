@@ -1,0 +1,341 @@
+"""The units that each operation really consumes, counted where the engine is called."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import server
+from typing import Any
+
+from chalicelib import bootstrap, settings
+from chalicelib.api import operations, waiting
+from chalicelib.model import account, delivery, errors, limits, message, publication, queue, subscription, topic
+from chalicelib.storage import schema
+from chalicelib.wire import http
+from infra.bench.contention import world
+from infra.bench.costs import meter
+from infra.embedded.engine import EmbeddedEngine
+from infra.local import certificates, vault
+from infra.local import engine as engines
+
+NAMESPACE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
+SIZES = (512, 1_024, 4_096, 65_536)  # bytes of a body; 512 and a state fit one write unit
+LINES = (256, 600, 1_024, 2_048, 4_096, 16_384, 65_536)  # between which the line for inline bodies is sought
+_ALWAYS = 400_000  # bytes: whatever a queue takes is kept with the state
+WAITS = (0, 5, 10, 20, 25, 30)  # seconds of a long poll
+IDLE_QUEUES = 100
+_BATCH = limits.BATCH_SIZE.high
+_TALLIED = (1, 10, 100, 1_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What one call consumes."""
+
+    calls: int = 0  # of DynamoDB
+    rounds: int = 0  # of calls made side by side, one after the other
+    write_units: float = 0.0
+    read_units: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll:
+    """A long poll that finds nothing."""
+
+    wait: int  # seconds
+    looks: int
+    use: Use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """Everything that was counted."""
+
+    single: dict[int, dict[str, Use]]  # by bytes of the body, by operation
+    batch: dict[int, dict[str, Use]]  # the same for 16 at once, each call as a whole
+    topics: dict[str, Use]
+    background: dict[str, Use]
+    polls: tuple[Poll, ...]
+    apart: dict[int, tuple[Use, Use]]  # by bytes of the body: a life with the body apart, and with the state
+
+
+class _Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+
+    def now(self) -> int:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += round(seconds * 1000)
+
+
+class _AtOnce:
+    """Lanes in which a push is made while it is submitted."""
+
+    def submit(self, lane: str, call: Callable[[], None]) -> bool:  # noqa: ARG002  # there is one lane
+        call()
+        return True
+
+    def wait(self, seconds: float | None) -> bool:  # noqa: ARG002  # nothing is under way
+        return True
+
+
+class _Taking(server.BaseHTTPRequestHandler):
+    """Takes every push."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # the library's signature
+        """Say nothing."""
+
+
+class Bench:
+    """The application on an engine whose calls are counted, in time that is moved by hand."""
+
+    def __init__(self, inline_bytes: int = settings.Settings.inline_bytes) -> None:
+        self.clock = _Clock(int(world.START))
+        self.engine = EmbeddedEngine(None, now=self.clock.now)
+        decided = settings.Settings(inline_bytes=inline_bytes, push_allow="127.0.0.0/8")
+        engines.make_tables(self.engine, decided.table_prefix)
+        self.meter = meter.Meter(self.engine)
+        self.application = bootstrap.build(
+            decided,
+            engine=self.meter,
+            clock=self.clock,
+            ids=world.Ids(world.World()),
+            fan=self.meter.fan,
+            pushes=_AtOnce(),
+            vault=vault.in_memory(),
+            make_certificate=certificates.make,
+            read_key=certificates.read_key,
+        )
+        self.verbs = self.application.verbs
+        self.create("costs")
+
+    def create(self, name: str) -> None:
+        """Make a queue, and know it from then on."""
+        self.verbs.queues.create(NAMESPACE, name, queue.QueueChange())
+        self.verbs.queues.find(NAMESPACE, name)
+
+    def count(self, act: Callable[[], object]) -> Use:
+        """What the calls of `act` consume."""
+        self.meter.reset()
+        act()
+        return Use(
+            calls=len(self.meter.calls),
+            rounds=self.meter.rounds,
+            write_units=self.meter.write_units,
+            read_units=self.meter.read_units,
+        )
+
+    def records_of(self, table: schema.Table) -> list[dict[str, Any]]:
+        """All records of a table's stream."""
+        name = self.application.settings.table_prefix + table.name
+        arn = self.engine.describe_table(TableName=name)["Table"]["LatestStreamArn"]
+        [shard] = self.engine.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        start = self.engine.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )
+        found: list[dict[str, Any]] = self.engine.get_records(ShardIterator=start["ShardIterator"])["Records"]
+        return found
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.application.close()
+        self.engine.close()
+
+
+def run() -> Counted:
+    """Count everything."""
+    single = {size: _single(size) for size in SIZES}
+    batch = {size: _batch(size) for size in SIZES if size * _BATCH <= limits.BATCH_BYTES}
+    batch |= {size: _batch_of_large(size) for size in SIZES if size not in batch}
+    return Counted(
+        single=single,
+        batch=batch,
+        topics=_topics(),
+        background=_background(),
+        polls=tuple(_poll(seconds) for seconds in WAITS),
+        apart={size: (_life(size, 0), _life(size, _ALWAYS)) for size in LINES},
+    )
+
+
+def _life(size: int, inline_bytes: int) -> Use:
+    """A message that is sent, received and deleted."""
+    with contextlib.closing(Bench(inline_bytes)) as bench:
+        verbs, handles = bench.verbs.messages, _Handles()
+
+        def live() -> None:
+            verbs.send(NAMESPACE, "costs", _draft(size))
+            handles.take(verbs.receive(NAMESPACE, "costs", 1))
+            verbs.delete(NAMESPACE, "costs", handles.every[0])
+
+        return bench.count(live)
+
+
+def _single(size: int) -> dict[str, Use]:
+    """One message, step by step."""
+    with contextlib.closing(Bench()) as bench:
+        verbs, handles = bench.verbs.messages, _Handles()
+        found = {"SendMessage": bench.count(lambda: verbs.send(NAMESPACE, "costs", _draft(size)))}
+        found["PeekMessage"] = bench.count(lambda: verbs.peek(NAMESPACE, "costs", limit=1))
+        found["ReceiveMessage"] = bench.count(lambda: handles.take(verbs.receive(NAMESPACE, "costs", 1)))
+        postponed: list[message.Postponed] = []
+        found["ChangeMessageVisibility"] = bench.count(
+            lambda: postponed.append(verbs.change_visibility(NAMESPACE, "costs", handles.every[0], 60))
+        )
+        handle = postponed[0].receipt_handle
+        found["DeleteMessage"] = bench.count(lambda: verbs.delete(NAMESPACE, "costs", handle))
+        found["ReceiveMessage, nothing there"] = bench.count(lambda: verbs.receive(NAMESPACE, "costs", 1))
+    return found
+
+
+def _batch(size: int) -> dict[str, Use]:
+    """The lives of sixteen at once."""
+    with contextlib.closing(Bench()) as bench:
+        sent = bench.count(lambda: bench.verbs.messages.send_batch(NAMESPACE, "costs", [_draft(size)] * _BATCH))
+        return {"BatchSendMessage": sent} | _received(bench)
+
+
+def _batch_of_large(size: int) -> dict[str, Use]:
+    """The same where they are too large to be sent together."""
+    with contextlib.closing(Bench()) as bench:
+        sent = [bench.count(lambda: bench.verbs.messages.send(NAMESPACE, "costs", _draft(size))) for _ in range(_BATCH)]
+        return {"SendMessage": sent[-1]} | _received(bench)
+
+
+def _received(bench: Bench) -> dict[str, Use]:
+    handles = _Handles()
+    verbs = bench.verbs.messages
+    received = bench.count(lambda: handles.take(verbs.receive(NAMESPACE, "costs", _BATCH)))
+    deleted = bench.count(lambda: verbs.delete_batch(NAMESPACE, "costs", handles.every))
+    return {"BatchReceiveMessage": received, "BatchDeleteMessage": deleted}
+
+
+def _topics() -> dict[str, Use]:
+    """Publishing 512 bytes, and what follows."""
+    with contextlib.closing(Bench()) as bench:
+        bench.verbs.topics.create(NAMESPACE, "news", topic.TopicChange())
+        _publish(bench)
+        found = {"PublishMessage": bench.count(lambda: _publish(bench))}
+    found |= {"Fan-out into 1 queue": _fan_out(1), "Fan-out into 10 queues": _fan_out(10)}
+    with contextlib.closing(Bench()) as bench, server.HTTPServer(("127.0.0.1", 0), _Taking) as taking:
+        serving = threading.Thread(target=taking.serve_forever, daemon=True)
+        serving.start()
+        published = _subscribed(bench, [f"http://127.0.0.1:{taking.server_port}/push"])
+        bench.application.fan_out.run(published)
+        bench.application.deliver.run(_new_deliveries(bench))
+        published.append(_publish(bench))
+        fan_out = bench.count(lambda: bench.application.fan_out.run(published[-1:]))
+        pending = _new_deliveries(bench)[-1:]
+        push = bench.count(lambda: bench.application.deliver.run(pending))
+        taking.shutdown()
+        serving.join()
+        [newest] = bench.application.log.read(limit=1)
+        assert newest.state is delivery.State.DELIVERED, newest  # noqa: S101  # a retry would be counted otherwise
+    found["Fan-out to 1 web server"] = fan_out
+    found["HTTP push that succeeds"] = push
+    return found
+
+
+def _fan_out(queues: int) -> Use:
+    """Bringing one message into so many queues."""
+    with contextlib.closing(Bench()) as bench:
+        for number in range(queues):
+            bench.create(f"target-{number}")
+        address = f"acs:mns:{NAMESPACE.region}:{NAMESPACE.account_id}:queues/target-"
+        published = _subscribed(bench, [f"{address}{number}" for number in range(queues)])
+        return bench.count(lambda: bench.application.fan_out.run(published))
+
+
+def _tally(changes: int) -> Use:
+    """Counting so many changes of one shard that come in one batch, not the first one."""
+    with contextlib.closing(Bench()) as bench:
+        for _ in range(changes + 1):
+            bench.verbs.messages.send(NAMESPACE, "costs", _draft(512))
+        first, *rest = bench.records_of(schema.MESSAGES)
+        bench.application.count.run(list(bench.application.read_changes([first])))
+        return bench.count(lambda: bench.application.count.run(list(bench.application.read_changes(rest))))
+
+
+def _subscribed(bench: Bench, endpoints: Sequence[str]) -> list[publication.Publication]:
+    """A topic with these endpoints, and what was published to it: one message, which warms what is remembered."""
+    bench.verbs.topics.create(NAMESPACE, "news", topic.TopicChange())
+    for number, address in enumerate(endpoints):
+        bench.verbs.subscriptions.subscribe(
+            NAMESPACE, "news", f"s{number}", subscription.SubscriptionAttributes(endpoint=address)
+        )
+    return [_publish(bench)]
+
+
+def _publish(bench: Bench) -> publication.Publication:
+    return bench.verbs.publications.publish(NAMESPACE, "news", publication.Draft(body="x" * 512))
+
+
+def _new_deliveries(bench: Bench) -> list[delivery.Delivery]:
+    return list(bench.application.read_deliveries(bench.records_of(schema.DELIVERIES)))
+
+
+def _background() -> dict[str, Use]:
+    """What goes on behind the requests."""
+    found = {f"Tally of {changes:,} change{'s' * (changes > 1)}": _tally(changes) for changes in _TALLIED}
+    with contextlib.closing(Bench()) as bench:
+        bench.verbs.messages.send(NAMESPACE, "costs", _draft(512))
+        bench.verbs.messages.receive(NAMESPACE, "costs", 1)
+        bench.application.release.run()
+        bench.clock.sleep(31)
+        found["Release of 1 message"] = bench.count(bench.application.release.run)
+        found["Release, 1 queue at rest"] = bench.count(bench.application.release.run)
+        for number in range(IDLE_QUEUES - 1):
+            bench.create(f"idle-{number}")
+        found[f"Release, {IDLE_QUEUES} queues at rest"] = bench.count(bench.application.release.run)
+        found["Redeliver, nothing due"] = bench.count(lambda: bench.application.redeliver.run(seconds=0))
+    return found
+
+
+def _poll(seconds: int) -> Poll:
+    """A long poll that finds nothing, waiting as a Lambda function does."""
+    with contextlib.closing(Bench()) as bench:
+        waiter = waiting.SleepingWaiter(bench.clock)
+        looks = 0
+
+        def wait() -> None:
+            nonlocal looks
+            polled = bench.verbs.messages.poll(NAMESPACE, "costs", limit=1, wait_seconds=seconds)
+            with contextlib.suppress(errors.MessageNotExist):
+                while True:
+                    looks += 1
+                    polled.look()
+                    waiter.wait(
+                        operations.Waiting(
+                            queue_id=polled.queue_id,
+                            deadline=polled.deadline,
+                            next_due=polled.next_due,
+                            resume=lambda: http.Response(status=0),
+                        ),
+                        mark=0,
+                        looks=looks,
+                    )
+
+        use = bench.count(wait)
+        return Poll(wait=seconds, looks=looks, use=use)
+
+
+def _draft(size: int) -> message.Draft:
+    return message.Draft(body="x" * size)
+
+
+class _Handles:
+    """The receipt handles of what was received."""
+
+    def __init__(self) -> None:
+        self.every: list[str] = []
+
+    def take(self, outcome: tuple[object, Sequence[message.Received], object]) -> None:
+        self.every = [item.receipt_handle for item in outcome[1]]
