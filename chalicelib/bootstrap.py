@@ -404,7 +404,8 @@ def application() -> Application:
     def side_by_side(call: Callable[[Any], Any], arguments: Sequence[Any], /) -> Iterable[Any]:
         return pool.map(call, arguments) if len(arguments) > 1 else map(call, arguments)
 
-    return build(settings, engine=engine, fan=side_by_side, public_secret=configuration.LOCAL_SECRET)
+    refused = None if settings.explain_signatures else configuration.LOCAL_SECRET  # what explains is for local use
+    return build(settings, engine=engine, fan=side_by_side, public_secret=refused)
 
 
 if configuration.on_lambda():

@@ -102,6 +102,7 @@ class Bench:
             "AWS_SECRET_ACCESS_KEY": "local",
             "OPENMNS_TABLE_PREFIX": _PREFIX,
             **kms.variables,
+            "OPENMNS_EXPLAIN_SIGNATURES": "true",  # for local use, as the benchmarks' key is
         }
         self._mns = dialects.Mns(dialects.Endpoint(dialect="mns", port=80), _QUEUE)
         tables: Any = boto3.client(
