@@ -9,7 +9,7 @@ from Crypto.Hash import SHA1
 from Crypto.PublicKey import RSA
 from Crypto.Signature import pkcs1_15
 
-from chalicelib.model import publication, retry, subscription, topic
+from chalicelib.model import limits, publication, retry, subscription, topic
 from chalicelib.push import signing
 from chalicelib.wire import http
 from infra.local import certificates, config, helpers, outbox, runtime
@@ -103,7 +103,7 @@ def test_what_was_under_way_when_the_server_ended_is_made_again(tmp_path):
         first.move_clock(first.clock.now(), frozen=True)
         first.stop()
         second = runtime.start(told)
-        second.move_clock(second.clock.now() + 15_000, frozen=True)
+        second.move_clock(second.clock.now() + limits.DELIVERY_LEASE_SECONDS * 1000, frozen=True)
         assert len(web.got) == 1
         second.stop()
 
