@@ -19,7 +19,8 @@ class Settings:
     table_prefix: str = "openmns-"  # OPENMNS_TABLE_PREFIX
     application: str = ""  # OPENMNS_APPLICATION: "module:function" that makes it from settings; empty: on boto3
     longest_wait: float = 25.0  # OPENMNS_LONGEST_WAIT: seconds that a long poll is held; a gateway gives up at 29
-    explain_signatures: bool = False  # OPENMNS_EXPLAIN_SIGNATURES: answer with the string to sign; local use only
+    # OPENMNS_EXPLAIN_SIGNATURES: answer with the string to sign, and take the secret of local servers; local use only
+    explain_signatures: bool = False
     inline_bytes: int = 1024  # OPENMNS_INLINE_BYTES: items up to this size hold their payload
     queue_shards: int = limits.QUEUE_SHARDS.default  # OPENMNS_QUEUE_SHARDS: of new queues
     topic_shards: int = limits.TOPIC_SHARDS.default  # OPENMNS_TOPIC_SHARDS: of new topics
