@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[2]
 _PROVIDED = ("awslambdaric", "boto3")  # what the Python runtime of Lambda brings along
@@ -72,12 +71,12 @@ class Kms:
 
 @contextlib.contextmanager
 def kms_server() -> Iterator[Kms]:
-    """A KMS for functions, in a thread."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+    """A KMS for functions, in a process of its own."""
+    command = [sys.executable, "-m", "infra.bench.kms"]
+    with subprocess.Popen(  # noqa: S603  # ours
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        url = (process.stdout.readline() if process.stdout else "").strip()
         client: Any = boto3.session.Session().client(
             "kms",
             endpoint_url=url,
@@ -85,10 +84,11 @@ def kms_server() -> Iterator[Kms]:
             aws_access_key_id="local",
             aws_secret_access_key="local",  # noqa: S106  # of nobody
         )
-        yield Kms(client=client, url=url, key_id=client.create_key()["KeyMetadata"]["Arn"])
-        client.close()
-    finally:
-        server.stop()
+        try:
+            yield Kms(client=client, url=url, key_id=client.create_key()["KeyMetadata"]["Arn"])
+        finally:
+            client.close()
+            process.terminate()
 
 
 @dataclass(frozen=True, kw_only=True)
