@@ -54,6 +54,8 @@ _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
 
 _Records = Iterable[Mapping[str, Any]]  # of a table's stream, as Lambda receives them
 Services = Callable[[str], Any]  # the client of another AWS service, such as "ses", by boto3's name for it
+# Another way to keep the messages of queues, and to count them, given what encrypts them and where queues are kept.
+KeepMessages = Callable[[sealing.Sealing, ports.Queues, ports.Ids], tuple[ports.Messages, ports.Counted]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     read_key: Callable[[str], signing.Key] | None = None,
     purge_seconds: float = limits.PURGE_SECONDS,
     public_secret: str | None = None,
+    keep_messages: KeepMessages | None = None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -118,9 +121,9 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         read_key: makes what signs pushes of a key's PEM text; `push.signing` does unless handed in.
         purge_seconds: how long one run of a purge may take.
         public_secret: of keys that are refused, since everybody knows it.
+        keep_messages: makes what keeps the messages of queues; they are in tables of the engine unless handed in.
     """
-    clock = clock or clocks.SystemClock()
-    ids = ids or clocks.RandomIds()
+    clock, ids = clock or clocks.SystemClock(), ids or clocks.RandomIds()
     services = services or _aws
     vault = vault or vaults.KmsVault(
         client=lambda: services("kms"),
@@ -141,17 +144,11 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
-    message_store = message_table.Messages(
-        gate=gate,
-        batches=batch,
-        payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes),
-        fan=fan,
-        ids=ids,
-        prefix=prefix,
-    )
+    keep = keep_messages or _in_tables(gate=gate, batch=batch, fan=fan, settings=settings, counted=tally_store)
+    message_store, counted = keep(seal, queue_store, ids)
     queue_verbs = queues.Queues(
         store=queue_store,
-        tallies=tally_store,
+        tallies=counted,
         sealing=seal,
         clock=clock,
         ids=ids,
@@ -313,6 +310,25 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         read_deliveries=delivery_table.read_new,
         close=close,
     )
+
+
+def _in_tables(
+    *,
+    gate: errors.Gate,
+    batch: batches.Batches,
+    fan: client.Fan,
+    settings: configuration.Settings,
+    counted: ports.Counted,
+) -> KeepMessages:
+    """Messages in tables of the engine, counted from their stream."""
+
+    def keep(seal: sealing.Sealing, _: ports.Queues, ids: ports.Ids) -> tuple[ports.Messages, ports.Counted]:
+        prefix = settings.table_prefix
+        kept = payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes)
+        made = message_table.Messages(gate=gate, batches=batch, payloads=kept, fan=fan, ids=ids, prefix=prefix)
+        return made, counted
+
+    return keep
 
 
 def _channels(

@@ -355,11 +355,15 @@ class Deliveries(Protocol):
         """The `limit` newest deliveries of a subscription that are still kept, and maybe others, in any order."""
 
 
-class Tallies(Protocol):
-    """How many messages each partition holds, kept from the stream of changes."""
+class Counted(Protocol):
+    """How many messages each partition holds."""
 
     def counts(self, partitions: Sequence[str]) -> Mapping[str, queue.Counts]:
         """The counts of those partitions that have any."""
+
+
+class Tallies(Counted, Protocol):
+    """The same, kept from the stream of changes."""
 
     def apply(self, partition: str, deltas: Sequence[tuple[str, queue.Counts]]) -> None:
         """Add deltas, each once however often it comes; each with its sequence, ascending."""

@@ -31,7 +31,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         self,
         *,
         store: ports.Queues,
-        tallies: ports.Tallies,
+        tallies: ports.Counted,
         sealing: ports.Sealing,
         clock: ports.Clock,
         ids: ports.Ids,

@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.api import workers
 from chalicelib.broker import ports
+from chalicelib.model import queue
 from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import queues as queue_table
@@ -83,9 +84,11 @@ class Driver:
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
         self._pushed = pushed_from(prefix)
-        upkeep = run("openmns-messages", self._upkeep, self._pause)
+        self._upkept = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
-            **{prefix + table.name: upkeep for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)},
+            **{
+                prefix + table.name: self._upkept for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)
+            },
             prefix + schema.RESOURCES.name: run("openmns-resources", self._purge, self._purge_pause),
         }
 
@@ -160,6 +163,12 @@ class Driver:
     def failures(self) -> list[dict[str, Any]]:
         """The stream records that were given up, those of one stream together, oldest first; 1 MB of each at most."""
         return [failure for read in self._streams() for failure in read.failures()]
+
+    def expect(self, queue_id: str, moment: int) -> None:
+        """A message that is kept outside of the engine's tables comes due at a moment (ms)."""
+        self._note(queue.partition(queue_id, 0), moment)
+        if moment < self._next_sweep:
+            self._upkept.wake(soon=True)
 
     def next_due(self) -> int | None:
         """When the next waiting message becomes visible, or the next push is due (ms)."""
@@ -241,7 +250,11 @@ class Driver:
         if message_table.is_ready(new) and not message_table.is_ready(old):
             self._lot.announce(partition.partition("#")[0])
         due = message_table.due_moment(new)
-        if due is not None and due < self._due.get(partition, due + 1):
+        if due is not None:
+            self._note(partition, due)
+
+    def _note(self, partition: str, due: int) -> None:
+        if due < self._due.get(partition, due + 1):
             self._due[partition] = due
 
     def _release_due(self) -> bool:
@@ -253,10 +266,11 @@ class Driver:
 
     def _release(self, partitions: list[str]) -> None:
         """Run the release function on some partitions, or on all if none are named."""
-        answer = workers.release(_scheduled(self._clock.now(), partitions), None)
         for partition in partitions:
-            del self._due[partition]
-        self._due.update({partition: moment for moment, partition in answer["due"]})
+            self._due.pop(partition, None)  # first, for what is noted meanwhile counts
+        answer = workers.release(_scheduled(self._clock.now(), partitions), None)
+        for moment, partition in answer["due"]:
+            self._note(partition, moment)
 
     def _sweep(self) -> None:
         now = self._clock.now()
