@@ -34,7 +34,9 @@ _FREE = (
     "SELECT since, first, group_key FROM queue_groups WHERE queue = ? AND held_until IS NULL"
     " AND (since, first, group_key) > (?, ?, ?) ORDER BY since, first, group_key LIMIT ?"
 )
-_DUE = "SELECT held_until, group_key FROM queue_groups WHERE queue = ? AND held_until <= ? ORDER BY held_until LIMIT ?"
+_DUE = (
+    "SELECT held_until, '', group_key FROM queue_groups WHERE queue = ? AND held_until <= ? ORDER BY held_until LIMIT ?"
+)
 _NEXT = "SELECT held_until FROM queue_groups WHERE queue = ? AND held_until IS NOT NULL ORDER BY held_until LIMIT 1"
 _FIRST = (
     "SELECT n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"  # noqa: S608  # our own names
@@ -141,9 +143,9 @@ class Groups:
         """The first messages of free groups, as they are."""
         free = self._db.execute(_FREE, (of.queue_id, *_START, limit)).fetchall()
         due = self._db.execute(_DUE, (of.queue_id, now, limit)).fetchall()
-        in_line = sorted([*((since, key) for since, _, key in free), *due])
+        in_line = sorted([*free, *due])[:limit]
         found: list[Row] = []
-        for seen, rows in self._firsts(of.queue_id, [key for _, key in in_line][:limit], limit, now, dead):
+        for seen, rows in self._firsts(of.queue_id, [key for _, _, key in in_line], limit, now, dead):
             heads = {head.order: head for head in seen.state.heads}
             found += [self._row(row, heads.get(row[_PLACE])) for row in rows]
         return found
@@ -169,7 +171,7 @@ class Groups:
     def release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> dict[str, Any]:
         """The fields of `ports.Released`; what is counted are groups."""
         due = self._db.execute(_DUE, (queue_id, now, limit)).fetchall()
-        for _, key in due:
+        for _, _, key in due:
             seen = self._read(queue_id, key)
             if seen is not None:
                 self._write(seen, seen.state.release(now))
