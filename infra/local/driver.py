@@ -2,7 +2,8 @@
 
 It feeds the very functions that are deployed the very events that Lambda would. A write wakes it; it then reads the
 stream, hands the records over, and sees from them which queues to ring for and when which messages and pushes come
-due. Between writes it sleeps until the next one is due.
+due. Between writes it sleeps until the next one is due. Messages of queues that are not in the engine's tables have no
+stream: of these it is told when they come due.
 """
 
 import itertools

@@ -6,9 +6,10 @@ new ones those first whose first message was; held ones by when they will be fre
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
+
+import orjson
 
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, group, limits, message, queue, receipt
@@ -25,10 +26,13 @@ _INSERT = (
     f" dequeues, group_id, group_key, place, body, properties, sealed, sealed_by) VALUES (?, ?, ?, {State.GROUPED:d},"
     " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_GROUP = "SELECT tail, since, first, seen, heads FROM queue_groups WHERE queue = ? AND group_key = ?"
+_GROUP = "SELECT tail, since, seen, heads FROM queue_groups WHERE queue = ? AND group_key = ?"
+_BEGIN = "INSERT INTO queue_groups (queue, group_key, tail, since, first, seen, heads) VALUES (?, ?, ?, ?, ?, '', '[]')"
+_TAIL = "SELECT tail FROM queue_groups WHERE queue = ? AND group_key = ?"
+_APPEND = "UPDATE queue_groups SET tail = ? WHERE queue = ? AND group_key = ? AND tail < ?"
 _WRITE = (
-    "INSERT OR REPLACE INTO queue_groups (queue, group_key, tail, since, first, held_until, seen, heads)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "UPDATE queue_groups SET since = ?, first = '', held_until = ?, seen = ?, heads = ?"
+    " WHERE queue = ? AND group_key = ?"
 )
 _FREE = (
     "SELECT since, first, group_key FROM queue_groups WHERE queue = ? AND held_until IS NULL"
@@ -56,7 +60,6 @@ class _Seen:
 
     queue_id: str
     key: str
-    first: str  # where it stands among those that are free since the same moment
     state: group.Group
 
 
@@ -80,16 +83,8 @@ class Groups:
     def append(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> None:
         """Put a message behind the last one of its group."""
         assert new.group_id is not None  # noqa: S101  # `message.accept` has seen to it
-        key, order = group.key(new.group_id), new.message_id[:_ORDER_LENGTH]
-        seen = self._read(of.queue_id, key)
-        if seen is None:
-            since = int(order[:_MOMENT_LENGTH], 16)
-            state = group.Group(tail=order, since=since)
-            seen = _Seen(queue_id=of.queue_id, key=key, first=order, state=state)
-            layout.gathered(self._db, of.queue_id).visible += 1
-        else:
-            order = max(order, _after(seen.state.tail))
-        self._write(seen, dataclasses.replace(seen.state, tail=order), first=seen.first)
+        key = group.key(new.group_id)
+        order = self._next(of.queue_id, key, new.message_id[:_ORDER_LENGTH])
         inline = self._payloads.inline(columns)
         cursor = self._db.execute(
             _INSERT,
@@ -112,6 +107,20 @@ class Groups:
         if inline is not columns:
             self._payloads.put_apart(cursor.lastrowid or 0, columns)
         layout.gathered(self._db, of.queue_id).active += 1
+
+    def _next(self, queue_id: str, key: str, order: str) -> str:
+        """Make `order` the place of a group's newest message, or one behind its last one; the group begins with it."""
+        where = (queue_id, key)
+        if self._db.execute(_APPEND, (order, *where, order)).rowcount:
+            return order
+        tail = self._db.execute(_TAIL, where).fetchone()
+        if tail is None:
+            self._db.execute(_BEGIN, (*where, order, int(order[:_MOMENT_LENGTH], 16), order))
+            layout.gathered(self._db, queue_id).visible += 1
+            return order
+        order = _after(tail[0])
+        self._db.execute(_APPEND, (order, *where, order))
+        return order
 
     def put_once(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> bool:
         """The same, unless the message has been there before, though it is no more."""
@@ -223,48 +232,49 @@ class Groups:
         """The first messages of these groups, up to `limit` in all, as many of one as of the others."""
         for place, key in enumerate(keys):
             share = -(-limit // (len(keys) - place))
-            rows = self._first(queue_id, key, share, now, dead)
-            seen = self._read(queue_id, key)
-            if rows and seen is not None:
-                limit -= len(rows)
-                yield seen, rows
+            found = self._first(queue_id, key, share, now, dead)
+            if found is not None:
+                limit -= len(found[1])
+                yield found
 
-    def _first(self, queue_id: str, key: str, share: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        """The first messages of a free group that may be received, up to `share`.
+    def _first(
+        self, queue_id: str, key: str, share: int, now: int, dead: dead_letter.Route | None
+    ) -> tuple[_Seen, list[Row]] | None:
+        """A free group and its first messages, up to `share`; None: there are none that may be received.
 
         What is too old is deleted, what is dead goes to its queue, and a group without messages goes, too. If a dead
         message cannot go, none is received: it would be passed over.
         """
         width, gone = share, 0
         while gone < layout.BURIALS:
-            rows = self._db.execute(_FIRST, (queue_id, key, width)).fetchall()
-            fresh = [row for row in rows if row[5] > now]
-            for row in rows:
-                if row[5] <= now:
-                    self._lose(queue_id, row)
-            gone += len(rows) - len(fresh)
             seen = self._read(queue_id, key)
             if seen is None:
                 break
-            letters = [row for row in fresh if dead is not None and dead.takes(seen.state.count(row[_PLACE]))]
-            if letters and dead is not None:
+            rows = self._db.execute(_FIRST, (queue_id, key, width)).fetchall()
+            fresh = [row for row in rows if row[5] > now]
+            if len(fresh) < len(rows):
+                gone += self._lose(queue_id, [row for row in rows if row[5] <= now])
+            if dead is not None and (letters := [row for row in fresh if dead.takes(seen.state.count(row[_PLACE]))]):
                 heads = {head.order: head for head in seen.state.heads}
                 if not self._move([self._row(row, heads.get(row[_PLACE])) for row in letters], now, dead):
                     break
                 self._leave(seen, [row[_PLACE] for row in letters], now)
                 gone += len(letters)
             elif fresh:
-                return fresh[:share]
+                return seen, fresh[:share]
             elif len(rows) < width:
                 self._end(seen)
                 break
             else:
                 width = max(share, _PAGE)
-        return []
+        return None
 
-    def _lose(self, queue_id: str, row: Row) -> None:
-        self._db.execute("DELETE FROM queue_messages WHERE n = ?", (row[0],))
-        layout.gathered(self._db, queue_id).active -= 1
+    def _lose(self, queue_id: str, old: Sequence[Row]) -> int:
+        """Delete messages whose retention is over; how many they are."""
+        for row in old:
+            self._db.execute("DELETE FROM queue_messages WHERE n = ?", (row[0],))
+        layout.gathered(self._db, queue_id).active -= len(old)
+        return len(old)
 
     def _leave(self, seen: _Seen, orders: Sequence[str], now: int) -> None:
         """Delete messages of a group."""
@@ -285,17 +295,16 @@ class Groups:
         row = self._db.execute(_GROUP, (queue_id, key)).fetchone()
         if row is None:
             return None
-        tail, since, first, seen, heads = row
-        known = tuple(group.Head(**dict(zip(_HEAD, head, strict=True))) for head in json.loads(heads))
+        tail, since, seen, heads = row
+        known = tuple([group.Head(**dict(zip(_HEAD, head, strict=True))) for head in orjson.loads(heads)])
         state = group.Group(tail=tail, since=since, seen=seen, heads=known)
-        return _Seen(queue_id=queue_id, key=key, first=first, state=state)
+        return _Seen(queue_id=queue_id, key=key, state=state)
 
-    def _write(self, seen: _Seen, changed: group.Group, *, first: str = "") -> None:
+    def _write(self, seen: _Seen, changed: group.Group) -> None:
         """Write a group back; count, and tell when it becomes free."""
         until = changed.held_until
-        heads = json.dumps([list(vars(head).values()) for head in changed.heads], separators=(",", ":"))
-        state = (changed.tail, changed.since, first, until, changed.seen, heads)
-        self._db.execute(_WRITE, (seen.queue_id, seen.key, *state))
+        heads = orjson.dumps([list(vars(head).values()) for head in changed.heads]).decode()
+        self._db.execute(_WRITE, (changed.since, until, changed.seen, heads, seen.queue_id, seen.key))
         gathered = layout.gathered(self._db, seen.queue_id)
         held = changed.inactive - seen.state.inactive
         gathered.inactive += held

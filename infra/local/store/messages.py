@@ -40,7 +40,7 @@ _READY = (
 )
 _DUE = (
     f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} AND visible_at <= ?"  # noqa: S608  # our own names
-    " ORDER BY visible_at, priority LIMIT ?"
+    " ORDER BY visible_at LIMIT ?"
 )
 _CLAIM = (
     f"UPDATE queue_messages SET state = {State.WAITING:d}, visible_at = ?, stamp = ?, dequeues = dequeues + 1,"  # noqa: S608  # our own names
