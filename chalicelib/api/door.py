@@ -6,7 +6,7 @@ together before it opens the transaction in which they run.
 
 import functools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib import telemetry
@@ -14,6 +14,7 @@ from chalicelib.api import conditions, operations, table, waiting
 from chalicelib.broker import ports
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, errors, limits
+from chalicelib.model.frozen import frozen
 from chalicelib.rpc import dispatcher
 from chalicelib.wire import endpoint, http, signatures
 from chalicelib.wire import errors as wire_errors
@@ -25,7 +26,7 @@ _NAMESPACES_KEPT = 256
 _HEALTH = "/health"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Exchange:
     """A request in hand."""
 

@@ -10,10 +10,10 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from chalicelib.model import errors, group, limits, queue, receipt
+from chalicelib.model.frozen import frozen
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -35,7 +35,7 @@ class PropertyType(Enum):
     BINARY = "BINARY"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Property:
     """A named value that travels with a message (D "Message properties")."""
 
@@ -49,7 +49,7 @@ class Property:
         return len(self.name.encode()) + len(self.value.encode()) + len(self.type.value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Draft:
     """A message as the producer wrote it; raises InvalidArgument for what no queue would take."""
 
@@ -82,7 +82,7 @@ class Draft:
         return len(self.body.encode()) + sum([item.size for item in properties])
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Message:
     """A message in a queue."""
 
@@ -127,7 +127,7 @@ class Message:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Sent:
     """A message that is stored."""
 
@@ -135,7 +135,7 @@ class Sent:
     receipt_handle: str | None  # only for a delayed message: its sender may still delete or postpone it
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Received:
     """A message that was received, and the handle to it."""
 
@@ -143,7 +143,7 @@ class Received:
     receipt_handle: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Postponed:
     """What a change of visibility answers."""
 

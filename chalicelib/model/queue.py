@@ -3,9 +3,9 @@
 import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits, resource
+from chalicelib.model.frozen import frozen
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -26,7 +26,7 @@ def check_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class QueueChange:
     """The attributes that a request names; None: not named."""
 
@@ -45,7 +45,7 @@ class QueueChange:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class QueueAttributes:
     """The writable attributes of a queue; raises InvalidArgument outside the ranges of `limits`."""
 
@@ -81,7 +81,7 @@ class QueueAttributes:
         return self == beyond.evolve(asked)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Queue:
     """A queue as stored. Its id is made at creation: a namesake made later never sees this one's messages."""
 
@@ -119,7 +119,7 @@ def partition(queue_id: str, shard: int) -> str:
     return f"{queue_id}#{shard}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Counts:
     """How many messages a queue holds, by state."""
 
@@ -151,7 +151,7 @@ def total(counts: Sequence[Counts]) -> Counts:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Page:
     """One page of a list of queues, ascending by name."""
 

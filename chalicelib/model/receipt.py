@@ -9,9 +9,9 @@ import base64
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 _LAYOUT = struct.Struct(">B4sHB16s6s")  # version, queue, shard, priority, message id, stamp
 _GROUP = struct.Struct(">15s")  # the key of the message group, behind it in FIFO queues
@@ -21,7 +21,7 @@ _TEXT = re.compile(r"[A-Za-z0-9_-]{40}([A-Za-z0-9_-]{20})?")  # the 30 or 45 byt
 _PRIORITIES = range(limits.PRIORITY.low, limits.PRIORITY.high + 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Receipt:
     """One claim on one message."""
 

@@ -3,11 +3,12 @@
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 from urllib import parse
 
 from chalicelib.model import errors
+from chalicelib.model.frozen import frozen
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 XML = "text/xml;charset=utf-8"
@@ -15,7 +16,7 @@ JSON = "application/json"
 Guesses: TypeAlias = Callable[[], Iterable[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Request:
     """A request as the client sent it."""
 
@@ -80,7 +81,7 @@ class Request:
         return self.parameters.get(name.lower(), "").strip().lower() == "true"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Response:
     """What goes back. `Location` and the lower-case `x-mns-` names are spelled as the SDKs look them up."""
 

@@ -10,12 +10,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import utils
 from urllib import parse
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 from chalicelib.wire import http
 
 _V2 = re.compile(r"MNS (?P<key>[^\s:]{1,128}):(?P<signature>\S{1,256})")
@@ -32,7 +32,7 @@ _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the sco
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Authorization:
     """What an Authorization header says."""
 
@@ -40,12 +40,12 @@ class Authorization:
     signature: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class V2(Authorization):
     """`MNS key:signature`, HMAC-SHA1."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class V4(Authorization):
     """`MNS4-HMAC-SHA256 Credential=key/date/region/mns/aliyun_v4_request,Signature=hex`, or the same with APSARA."""
 
