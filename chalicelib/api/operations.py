@@ -64,9 +64,9 @@ class Operation:
     method: str
     path: str  # with {variables}
     run: Callable[[Call], Step]
-    when: Callable[[http.Request], bool] = lambda request: True  # what else the request must have  # noqa: ARG005
+    when: Callable[[http.Request], bool] | None = None  # what else the request must have
 
-    @property
+    @functools.cached_property
     def is_metadata(self) -> bool:
         """Whether it is counted at the rate of calls that are not on messages."""
         return not self.path.endswith("/messages")
@@ -91,7 +91,7 @@ class Router:
         path = request.path
         rows, variables = self._matched(path) if len(path) <= _LONGEST_KEPT else self._match(path)
         for row in rows:
-            if row.method == request.method and row.when(request):
+            if row.method == request.method and (row.when is None or row.when(request)):
                 return row, variables
         if not rows:
             raise errors.InvalidRequestURL(f"The path {path[:256]} is not part of the API.")

@@ -3,6 +3,7 @@
 import functools
 import re
 from dataclasses import field
+from typing import NamedTuple
 
 from chalicelib.model import errors, limits, policy
 from chalicelib.model.frozen import frozen
@@ -15,9 +16,8 @@ def is_account_id(text: str) -> bool:
     return _ACCOUNT_ID.fullmatch(text) is not None
 
 
-@frozen
-class Namespace:
-    """Where names are unique: one account in one region."""
+class Namespace(NamedTuple):
+    """Where names are unique: one account in one region; a tuple, since much is looked up by it."""
 
     account_id: str  # decimal digits
     region: str  # such as cn-hangzhou
@@ -52,7 +52,7 @@ class Caller:
     session: str = ""  # what who assumed the role calls it
     within: policy.Policy | None = field(default=None, compare=False)  # what the session may do at most
 
-    @property
+    @functools.cached_property
     def is_root(self) -> bool:
         """Whether it is the account itself."""
         return not self.user and not self.role

@@ -78,8 +78,9 @@ class Draft:
     @property
     def size(self) -> int:
         """Bytes of the body as sent (base64 text counts as text) and of all properties."""
+        own = len(self.body) if self.body.isascii() else len(self.body.encode())
         properties = self.user_properties + self.system_properties
-        return len(self.body.encode()) + sum([item.size for item in properties])
+        return own + sum([item.size for item in properties]) if properties else own
 
 
 @frozen

@@ -1,6 +1,7 @@
 """Queues: their names, attributes and counts."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 
@@ -98,17 +99,17 @@ class Queue:
         """This queue with some fields replaced."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
 
-    @property
+    @functools.cached_property
     def partitions(self) -> tuple[str, ...]:
         """The partition of each shard."""
         return tuple(partition(self.queue_id, shard) for shard in range(self.shards))
 
-    @property
+    @functools.cached_property
     def is_fifo(self) -> bool:
         """Whether order within a message group is kept."""
         return self.type is resource.Type.FIFO
 
-    @property
+    @functools.cached_property
     def homes(self) -> int:
         """How many shards may take one and the same message: those of a group stay together."""
         return 1 if self.is_fifo else self.shards

@@ -55,12 +55,13 @@ class Request:
             errors.InvalidQueryString: a parameter is given twice.
         """
         found: dict[str, str] = {}
+        decode = parse.unquote if "%" in self.query else str
         for pair in filter(None, self.query.split("&")):
             name, _, value = pair.partition("=")
-            name = parse.unquote(name).strip().lower()
+            name = decode(name).strip().lower()
             if name in found:
                 raise errors.InvalidQueryString(f"The query parameter {name} is given twice.")
-            found[name] = parse.unquote(value)
+            found[name] = decode(value)
         return found
 
     def integer(self, name: str) -> int | None:
