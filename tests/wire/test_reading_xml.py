@@ -305,3 +305,110 @@ def test_a_long_namespace_is_not_written_out_for_every_name():
         assert tracemalloc.get_traced_memory()[1] < 10 * len(body)
     finally:
         tracemalloc.stop()
+
+
+PLAIN = [
+    # As the SDKs send them: Java, Python, C++; Go and PHP have no declaration or no namespace.
+    (
+        b'<?xml version="1.0" encoding="UTF-8" standalone="no"?><Message xmlns="http://mns.aliyuncs.com/doc/v1/">'
+        b"<DelaySeconds>0</DelaySeconds><Priority>8</Priority><MessageBody>aGVsbG8=</MessageBody></Message>"
+    ),
+    (
+        b'<?xml version="1.0" encoding="utf-8"?><Message xmlns="http://mns.aliyuncs.com/doc/v1/">'
+        b"<MessageBody>aGVsbG8=</MessageBody></Message>"
+    ),
+    (
+        b'<?xml version="1.0" encoding="UTF-8" ?><Message xmlns="http://mns.aliyuncs.com/doc/v1/">\n'
+        b"  <MessageBody>a b</MessageBody>\n  <Priority>8</Priority>\n</Message>\n"
+    ),
+    b'<Message xmlns="http://mns.aliyuncs.com/doc/v1/"><MessageBody>\xe4\xbd\xa0\xe5\xa5\xbd</MessageBody></Message>',
+    b"<Message><MessageBody></MessageBody></Message>",
+    b"<ReceiptHandles><ReceiptHandle>a</ReceiptHandle><ReceiptHandle>b</ReceiptHandle></ReceiptHandles>",
+    b"<Queue></Queue>",
+]
+
+
+@pytest.mark.parametrize("body", PLAIN)
+def test_plain_documents_are_read_without_a_parser_and_as_it_would_have_read_them(body):
+    assert xml.read_plain(body) == xml.parse(body)
+
+
+pieces = st.sampled_from(
+    [
+        *(
+            b"<Message>",
+            b"</Message>",
+            b"<MessageBody>",
+            b"</MessageBody>",
+            b"<Priority>",
+            b"</Priority>",
+            b"<Priority/>",
+        ),
+        *(b'<?xml version="1.0" encoding="utf-8"?>', b'<?xml version="1.0"?>', b'<Message xmlns="http://m/">'),
+        *(b'<Message xmlns="\xff">', b'<Message xmlns="&">', b'<Message xmlns="a" xmlns="b">', b"<m:Message>"),
+        *(
+            b"text",
+            b" ",
+            b"\n",
+            b"\r\n",
+            b"\t",
+            b"&amp;",
+            b"&",
+            b"]]>",
+            b">",
+            b"<",
+            b"/",
+            b"\x00",
+            b"\x01",
+            b"\x0b",
+            b"\x7f",
+        ),
+        *(
+            "é".encode(),
+            "你".encode(),
+            "\uff0c".encode(),
+            "\ufffe".encode(),
+            "😀".encode(),
+            b"\xff",
+            b"\xed\xa0\x80",
+            b"\xc3",
+        ),
+        *(
+            b"<!-- c -->",
+            b"<![CDATA[x]]>",
+            b"<?pi?>",
+            b"<!DOCTYPE Message>",
+            b"\xef\xbb\xbf",
+            b"</Message >",
+            b"< Message>",
+        ),
+    ]
+)
+space = st.sampled_from([b"", b"", b"\n  "])
+text = st.sampled_from([b"", b"hello", b" a b\n", "\u00e9\u4f60".encode(), b"\x7f"])
+anything = st.lists(pieces, max_size=2).map(b"".join)
+
+
+@st.composite
+def documents(draw):
+    """Documents of one level, or nearly so."""
+    head = draw(st.sampled_from([b"", b'<?xml version="1.0"?>\n', b"\xef\xbb\xbf"]))
+    root = draw(st.sampled_from([b"<Message>", b'<Message xmlns="http://m/">']))
+    inner = b""
+    for name in draw(st.lists(st.sampled_from([b"MessageBody", b"Priority", b"a1", b"A"]), max_size=3)):
+        end = draw(st.sampled_from([name, name, name, b"Priority"]))
+        inner += draw(space | anything) + b"<%b>%b</%b>" % (name, draw(text | anything), end)
+    return head + root + inner + draw(space | anything) + b"</Message>" + draw(space | anything)
+
+
+def outcome(read, body):
+    try:
+        return read(body)
+    except errors.MnsError as error:
+        return type(error), error.message
+
+
+@settings(max_examples=600, deadline=None, database=None)
+@given(st.one_of(documents(), st.lists(pieces, max_size=12).map(b"".join)))
+def test_whatever_is_sent_is_read_as_the_parser_reads_it(body):
+    assert outcome(xml.read, body) == outcome(xml.parse, body)
