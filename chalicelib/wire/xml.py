@@ -1,8 +1,7 @@
 """Reading and writing XML, and refusing what is hostile.
 
 Reading knows no DTD, so no entities but the five of XML itself; depth and number of elements are bounded. Element
-names are local names: clients differ in their namespaces. The plainest documents, which most requests have, are read
-without a parser, and come out as it would have read them.
+names are local names: clients differ in their namespaces.
 """
 
 import re
@@ -26,15 +25,6 @@ _SPECIAL = dict.fromkeys(map(chr, _ILLEGAL), "\ufffd") | {"\r": "&#13;", "&": "&
 _ANY_SPECIAL = re.compile(f"[{re.escape(''.join(_SPECIAL))}]")
 # Complete for ASCII, since a character that is not in the table costs several times as much.
 _ASCII = str.maketrans({chr(code): chr(code) for code in range(0x80)} | _SPECIAL)
-
-_PLAIN_START = re.compile(
-    rb'(?:<\?xml version="1\.0"(?: encoding="(?:utf-8|UTF-8)")?(?: standalone="(?:yes|no)")? ?\?>\s*)?'
-    rb'<(?P<name>[A-Za-z]{1,64})(?: xmlns="[!#-;=?-~]*")?>'
-)
-_PLAIN_TAGS = 64
-# The bytes of plain documents: no CR, which a parser makes a line feed, no & and nothing that XML cannot carry; for the
-# last characters of Unicode none of the bytes that begin with 0xEF.
-_PLAIN = bytes({*b"\t\n", *range(0x20, 0x100)} - {*b"&", 0xEF})
 
 
 @dataclass(kw_only=True, slots=True)
@@ -97,34 +87,6 @@ def read(body: bytes) -> Element:
     """
     if len(body) > limits.REQUEST_BYTES:
         raise errors.InvalidArgument(f"The body has {len(body)} bytes, but {limits.REQUEST_BYTES} is the most.")
-    return read_plain(body) or parse(body)
-
-
-def read_plain(body: bytes) -> Element | None:
-    """The root element of a document with texts one level deep and no mark-up in them; None for all others."""
-    start = _PLAIN_START.match(body)
-    if start is None or body.translate(None, _PLAIN):
-        return None
-    text, *tags = body[start.end() :].split(b"<")
-    end = tags.pop() if tags else b""
-    if end.rstrip() != b"/%b>" % start["name"] or len(tags) > _PLAIN_TAGS or len(tags) % 2:
-        return None
-    children = []
-    for opening, closing in zip(tags[::2], tags[1::2], strict=True):
-        name, _, content = opening.partition(b">")
-        head, _, space = closing.partition(b">")
-        if not name.isalpha() or head != b"/" + name or b">" in content + space:
-            return None
-        text += space
-        try:
-            children.append(Element(name=name.decode(), text=content.decode()))
-        except UnicodeDecodeError:
-            return None
-    return None if text.strip() else Element(name=start["name"].decode(), text=text.decode(), children=children)
-
-
-def parse(body: bytes) -> Element:
-    """The root element of any document; see `read`, which is quicker."""
     if b"\0" in body:
         raise errors.MalformedXML("The body has a zero byte, so it is not XML in UTF-8.")
     reader = _Reader()
