@@ -4,7 +4,6 @@ import functools
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent import futures
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import clock as clocks
@@ -31,6 +30,7 @@ from chalicelib.broker import (
 )
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, object_event, publication, queue, topic
+from chalicelib.model.frozen import frozen
 from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
@@ -58,7 +58,7 @@ Services = Callable[[str], Any]  # the client of another AWS service, such as "s
 KeepMessages = Callable[[sealing.Sealing, ports.Queues, ports.Ids], tuple[ports.Messages, ports.Counted]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Application:
     """Everything a door can call."""
 

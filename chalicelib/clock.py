@@ -7,10 +7,14 @@ import secrets
 import string
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
-_POOL_BYTES = 4096
+_DRAWN = 512  # times sixteen random digits that are taken from the system at once
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -42,7 +46,7 @@ class RandomIds:
         self._lock = threading.Lock()
         self._last = (0, 0)  # ms and sequence of the newest message id
         self._requests = itertools.count(secrets.randbits(32))
-        self._pool, self._used = "", 0  # random hex digits, and how many of them were handed out
+        self._digits: Iterator[str] = iter(())  # random upper-case hex digits, sixteen at a time
         os.register_at_fork(after_in_child=self._forget)
 
     def message_id(self, now: int) -> str:
@@ -59,19 +63,20 @@ class RandomIds:
             if sequence >> _SEQUENCE_BITS:
                 moment, sequence = moment + 1, 0
             moment, sequence = self._last = max((moment, sequence), (now, part))
-            return f"{moment:012X}{sequence:04X}{self._draw(16).upper()}"
+        return f"{moment:012X}{sequence:04X}{next(self._digits, None) or self._draw()}"
 
     def request_id(self, now: int) -> str:
         """24 upper-case hex digits, the first eight the seconds since the epoch, as MNS does it."""
-        return f"{now // 1000:08X}{self._hex(8).upper()}{next(self._requests) & 0xFFFFFFFF:08X}"
+        drawn = next(self._digits, None) or self._draw()
+        return f"{now // 1000:08X}{drawn[:8]}{next(self._requests) & 0xFFFFFFFF:08X}"
 
     def queue_id(self) -> str:
         """16 hex digits."""
-        return self._hex(16)
+        return (next(self._digits, None) or self._draw()).lower()
 
     def stamp(self) -> str:
         """12 hex digits that tell one claim on a message from the others."""
-        return self._hex(12)
+        return (next(self._digits, None) or self._draw())[:12].lower()
 
     def order_id(self) -> str:
         """The 15-digit number of an order, as OpenService answers it."""
@@ -103,19 +108,10 @@ class RandomIds:
 
     def _forget(self) -> None:
         """Let a forked process draw random digits of its own."""
-        self._pool, self._used = "", 0
+        self._digits = iter(())
 
-    def _hex(self, digits: int) -> str:
-        with self._lock:
-            return self._draw(digits)
-
-    def _draw(self, digits: int) -> str:
-        """Random hex digits, under the lock.
-
-        They are taken from the system in blocks, since every call there lets other threads run first.
-        """
-        start = self._used
-        if start + digits > len(self._pool):
-            self._pool, start = secrets.token_hex(_POOL_BYTES), 0
-        self._used = start + digits
-        return self._pool[start : self._used]
+    def _draw(self) -> str:
+        """Sixteen random hex digits, and as many for later as one call of the system brings at little cost."""
+        drawn = secrets.token_hex(_DRAWN * 8).upper()
+        self._digits = iter([drawn[start : start + 16] for start in range(16, len(drawn), 16)])
+        return drawn[:16]

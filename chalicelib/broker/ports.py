@@ -5,7 +5,6 @@ machine and the tests' hand-moved clock for time. Moments are milliseconds since
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from chalicelib.model import (
@@ -25,6 +24,7 @@ from chalicelib.model import (
     topic,
 )
 from chalicelib.model import certificate as certificates
+from chalicelib.model.frozen import frozen
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,7 +77,7 @@ class Ids(Protocol):
         """A number from 0 to `count` - 1."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Claim:
     """What a claim took."""
 
@@ -85,7 +85,7 @@ class Claim:
     next_due: int | None  # when the next waiting message becomes visible, as far as the claim saw
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Released:
     """What a release did to one partition."""
 
@@ -93,7 +93,7 @@ class Released:
     next_due: int | None  # when the next message of the partition is due; not after now: more are due already
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Change:
     """What one record of a table's stream changes in the number of messages by state."""
 
@@ -105,7 +105,7 @@ class Change:
 PublicationKey: TypeAlias = tuple[str, int, str]  # topic id, shard, message id
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Due:
     """What is due of the deliveries."""
 
@@ -416,7 +416,7 @@ class Directory(Protocol):
         """Up to `limit` entities of a kind whose names come after `after`, ascending; None: all of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Taken:
     """What has a token."""
 

@@ -3,14 +3,14 @@
 import functools
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 _ADDRESSES_KEPT = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Entry:
     """Addresses that are let in."""
 
@@ -18,7 +18,7 @@ class Entry:
     created_at: int  # ms
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Acl:
     """Who is let in at the public endpoint; without entries everybody is."""
 

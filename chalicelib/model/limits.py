@@ -4,12 +4,11 @@
 reason in docs/adr/0003-protocol-choices.md).
 """
 
-from dataclasses import dataclass
-
 from chalicelib.model import errors
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Range:
     """An integer from `low` to `high`, both included; `name` is the element or parameter on the wire."""
 

@@ -17,12 +17,13 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeAlias
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 VERSION = "1"
 ASSUME_ROLE = "sts:AssumeRole"
@@ -51,7 +52,7 @@ def _no_values(_key: str) -> Sequence[str]:
     return ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Asked:
     """A request, as far as policies are about it."""
 
@@ -60,7 +61,7 @@ class Asked:
     values: Values = _no_values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Condition:
     """A test of one key: its operator, compiled with the values of the document."""
 
@@ -75,7 +76,7 @@ class Condition:
         return any(map(self.matches, asked.values(self.key))) != self.negated
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Statement:
     """What is allowed or denied."""
 

@@ -121,6 +121,8 @@ def _draft(element: xml.Element) -> message.Draft:
     body = element.string("MessageBody")
     if body is None:
         raise errors.InvalidArgument("The element MessageBody is required.")
+    if len(element.children) == 1:  # as of most messages
+        return message.Draft(body=body)
     priority = element.integer("Priority")
     return message.Draft(
         body=body,

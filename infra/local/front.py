@@ -29,7 +29,7 @@ class _Visit:
     """A request whose turn it is to look."""
 
     exchange: connection.Exchange
-    look: Callable[[], operations.Step]
+    look: Callable[[], operations.Step]  # does not raise
     is_receive: bool  # or another one that is not run if its client is gone
     is_change: bool = False  # of what processes remember, perhaps
     woken_at: str = ""  # the id of the queue where it waited, empty at the first look
@@ -98,7 +98,7 @@ class Front:
         self._running.refresh()
         try:
             with self._running.batch():
-                steps = [self._look(visit) for visit in visits]
+                steps = [None if visit.is_receive and visit.exchange.gone else visit.look() for visit in visits]
         except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
             telemetry.logger.exception("requests failed together")
             self._running.recover()
@@ -129,10 +129,6 @@ class Front:
                 response = self._door.refuse(request, errors.InternalError())
         self._running.shared.turn()
         exchange.answer(response)
-
-    def _look(self, visit: _Visit) -> operations.Step | None:
-        """What it finds; the door does not raise."""
-        return None if visit.exchange.gone and visit.is_receive else visit.look()
 
     def _settle(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
         if isinstance(step, operations.Waiting):
