@@ -61,7 +61,8 @@ class Driver:
         self._engine = engine
         self._clock = clock
         self._lot = lot
-        self._due: dict[str, int] = {}  # partition -> when its next message is due, ms
+        self._due: dict[str, int] = {}  # partition -> when its next message is due, ms; under the lock that follows
+        self._due_lock = threading.Lock()
         # Of what the messages' thread and others both do; taken before the engine's own by whoever needs both.
         self._lock = threading.RLock()
         self._next_sweep = 0
@@ -174,7 +175,8 @@ class Driver:
     def next_due(self) -> int | None:
         """When the next waiting message becomes visible, or the next push is due (ms)."""
         retries = [] if self._retry_at is None else [self._retry_at]
-        return min([*self._due.values(), *retries], default=None)
+        with self._due_lock:
+            return min([*self._due.values(), *retries], default=None)
 
     def _written(self, tables: Iterable[str]) -> None:
         for table in tables:
@@ -255,20 +257,23 @@ class Driver:
             self._note(partition, due)
 
     def _note(self, partition: str, due: int) -> None:
-        if due < self._due.get(partition, due + 1):
-            self._due[partition] = due
+        with self._due_lock:
+            if due < self._due.get(partition, due + 1):
+                self._due[partition] = due
 
     def _release_due(self) -> bool:
         now = self._clock.now()
-        partitions = [partition for partition, moment in self._due.items() if moment <= now]
+        with self._due_lock:
+            partitions = [partition for partition, moment in self._due.items() if moment <= now]
         if partitions:
             self._release(partitions)
         return bool(partitions)
 
     def _release(self, partitions: list[str]) -> None:
         """Run the release function on some partitions, or on all if none are named."""
-        for partition in partitions:
-            self._due.pop(partition, None)  # first, for what is noted meanwhile counts
+        with self._due_lock:
+            for partition in partitions:
+                self._due.pop(partition, None)  # first, for what is noted meanwhile counts
         answer = workers.release(_scheduled(self._clock.now(), partitions), None)
         for moment, partition in answer["due"]:
             self._note(partition, moment)

@@ -6,6 +6,7 @@ that hangs up while it waits is not given a message.
 """
 
 import asyncio
+import operator
 import re
 import threading
 from collections.abc import Callable
@@ -33,6 +34,9 @@ class _Visit:
     is_receive: bool  # or another one that is not run if its client is gone
     is_change: bool = False  # of what processes remember, perhaps
     woken_at: str = ""  # the id of the queue where it waited, empty at the first look
+
+
+_SENDS_FIRST = operator.attrgetter("is_receive")
 
 
 class Front:
@@ -94,6 +98,7 @@ class Front:
         visits, self._in_hand = self._in_hand[:_TOGETHER], self._in_hand[_TOGETHER:]
         if self._in_hand:
             self._loop.call_soon(self._flush)
+        visits.sort(key=_SENDS_FIRST)  # a receive then finds what is sent beside it, and need not wait
         mark = self._lot.mark()
         self._running.refresh()
         try:
