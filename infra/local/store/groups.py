@@ -150,13 +150,16 @@ class Groups:
 
     def peek(self, of: queue.Queue, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
         """The first messages of free groups, as they are."""
-        free = self._db.execute(_FREE, (of.queue_id, *_START, limit)).fetchall()
-        due = self._db.execute(_DUE, (of.queue_id, now, limit)).fetchall()
-        in_line = sorted([*free, *due])[:limit]
         found: list[Row] = []
-        for seen, rows in self._firsts(of.queue_id, [key for _, _, key in in_line], limit, now, dead):
-            heads = {head.order: head for head in seen.state.heads}
-            found += [self._row(row, heads.get(row[_PLACE])) for row in rows]
+        visited: set[str] = set()
+        while (missing := limit - len(found)) and len(visited) < layout.BURIALS:
+            in_line = [key for key in self._in_line(of.queue_id, missing + len(visited), now) if key not in visited]
+            if not in_line:
+                break
+            visited.update(in_line[:missing])
+            for seen, rows in self._firsts(of.queue_id, in_line[:missing], missing, now, dead):
+                heads = {head.order: head for head in seen.state.heads}
+                found += [self._row(row, heads.get(row[_PLACE])) for row in rows]
         return found
 
     def postpone(self, of: receipt.Receipt, now: int, visible_at: int, stamp: str) -> bool:
@@ -226,6 +229,12 @@ class Groups:
                 break
             after = page[-1]
 
+    def _in_line(self, queue_id: str, limit: int, now: int) -> list[str]:
+        """The groups that are free or due, those first that are so longest."""
+        free = self._db.execute(_FREE, (queue_id, *_START, limit)).fetchall()
+        due = self._db.execute(_DUE, (queue_id, now, limit)).fetchall()
+        return [key for _, _, key in sorted([*free, *due])]
+
     def _firsts(
         self, queue_id: str, keys: Sequence[str], limit: int, now: int, dead: dead_letter.Route | None
     ) -> Iterator[tuple[_Seen, list[Row]]]:
@@ -253,7 +262,8 @@ class Groups:
             rows = self._db.execute(_FIRST, (queue_id, key, width)).fetchall()
             fresh = [row for row in rows if row[5] > now]
             if len(fresh) < len(rows):
-                gone += self._lose(queue_id, [row for row in rows if row[5] <= now])
+                seen = self._lose(seen, [row for row in rows if row[5] <= now], now)
+                gone += len(rows) - len(fresh)
             if dead is not None and (letters := [row for row in fresh if dead.takes(seen.state.count(row[_PLACE]))]):
                 heads = {head.order: head for head in seen.state.heads}
                 if not self._move([self._row(row, heads.get(row[_PLACE])) for row in letters], now, dead):
@@ -269,12 +279,17 @@ class Groups:
                 width = max(share, _PAGE)
         return None
 
-    def _lose(self, queue_id: str, old: Sequence[Row]) -> int:
-        """Delete messages whose retention is over; how many they are."""
+    def _lose(self, seen: _Seen, old: Sequence[Row], now: int) -> _Seen:
+        """Delete messages whose retention is over; the group without them."""
         for row in old:
             self._db.execute("DELETE FROM queue_messages WHERE n = ?", (row[0],))
-        layout.gathered(self._db, queue_id).active -= len(old)
-        return len(old)
+        layout.gathered(self._db, seen.queue_id).active -= len(old)
+        orders = {row[_PLACE] for row in old}
+        if orders.isdisjoint([head.order for head in seen.state.heads]):
+            return seen
+        changed = seen.state.delete(orders, now)
+        self._write(seen, changed)
+        return dataclasses.replace(seen, state=changed)
 
     def _leave(self, seen: _Seen, orders: Sequence[str], now: int) -> None:
         """Delete messages of a group."""
