@@ -138,27 +138,27 @@ def _escape(found: re.Match[str]) -> str:
 class _Reader:
     """Builds elements from parser events."""
 
-    __slots__ = ("_count", "_open", "_texts", "_top")
+    __slots__ = ("_count", "_open", "_texts", "root")
+
+    root: Element
 
     def __init__(self) -> None:
-        self._top = Element(name="")
-        self._open = [self._top]
-        self._texts: list[list[str]] = [[]]  # of the open elements, in the pieces they come in
+        self._open: list[Element] = []
+        self._texts: list[list[str]] = []  # of the open elements, in the pieces they come in
         self._count = 0
-
-    @property
-    def root(self) -> Element:
-        return self._top.children[0]
 
     def doctype(self, _name: str, _system: str | None, _public_id: str | None, _has_subset: int) -> None:
         raise errors.MalformedXML("The body has a document type declaration, which is not allowed.")
 
     def start(self, tag: str, _attributes: dict[str, str]) -> None:
         self._count += 1
-        if len(self._open) > limits.XML_DEPTH or self._count > limits.XML_ELEMENTS:
+        if len(self._open) >= limits.XML_DEPTH or self._count > limits.XML_ELEMENTS:
             raise errors.InvalidArgument("The body has too many elements or they are too deep.")
         element = Element(name=tag.rpartition(":")[2])
-        self._open[-1].children.append(element)
+        if self._open:
+            self._open[-1].children.append(element)
+        else:
+            self.root = element
         self._open.append(element)
         self._texts.append([])
 
