@@ -114,25 +114,32 @@ def read_root(body: bytes, *names: str) -> Element:
 
 def write(root: str, children: list[Node], namespace: str = NAMESPACE) -> bytes:
     """A document, indented as MNS does it: Python SDKs before 1.3 need the white space before nested elements."""
-    return f'<?xml version="1.0" ?>\n<{root} xmlns="{namespace}">\n{_lines(children, "  ")}</{root}>'.encode()
+    return document(root, lines(children, "  "), namespace)
 
 
-def _lines(nodes: Iterable[Node], indent: str) -> str:
+def document(root: str, inside: str, namespace: str = NAMESPACE) -> bytes:
+    """A document of the lines inside its root."""
+    return f'<?xml version="1.0" ?>\n<{root} xmlns="{namespace}">\n{inside}</{root}>'.encode()
+
+
+def lines(nodes: Iterable[Node], indent: str) -> str:
+    """Elements, each beginning on a line of its own."""
     text = ""
     for name, content in nodes:
         if isinstance(content, str):
-            # A table is fastest for ASCII, and by far the slowest for anything else.
-            escaped = content.translate(_ASCII) if content.isascii() else _ANY_SPECIAL.sub(_escape, content)
-            text += f"{indent}<{name}>{escaped}</{name}>\n"
+            text += f"{indent}<{name}>{escape(content)}</{name}>\n"
         elif isinstance(content, int):
             text += f"{indent}<{name}>{content}</{name}>\n"
         else:
-            text += f"{indent}<{name}>\n{_lines(content, indent + '  ')}{indent}</{name}>\n"
+            text += f"{indent}<{name}>\n{lines(content, indent + '  ')}{indent}</{name}>\n"
     return text
 
 
-def _escape(found: re.Match[str]) -> str:
-    return _SPECIAL[found[0]]
+def escape(text: str) -> str:
+    """Text as it is written; a table is fastest for ASCII, and by far the slowest for anything else."""
+    if text.isascii():
+        return text.translate(_ASCII)
+    return _ANY_SPECIAL.sub(lambda found: _SPECIAL[found[0]], text)
 
 
 class _Reader:
