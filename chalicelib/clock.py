@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
-_DRAWN = 512  # times sixteen random digits that are taken from the system at once
+_BLOCK = 512  # times sixteen random digits that are taken from the system at once
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -107,7 +107,10 @@ class RandomIds:
         self._digits = iter(())
 
     def _draw(self) -> str:
-        """Sixteen random hex digits, and as many for later as one call of the system brings at little cost."""
-        drawn = secrets.token_hex(_DRAWN * 8).upper()
+        """Sixteen random hex digits.
+
+        They are taken from the system in blocks, since every call there lets other threads run first.
+        """
+        drawn = secrets.token_hex(_BLOCK * 8).upper()
         self._digits = iter([drawn[start : start + 16] for start in range(16, len(drawn), 16)])
         return drawn[:16]
