@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
-_DRAWN = 512  # times sixteen random digits that are taken from the system at once
+_BLOCK = 512  # times sixteen random digits that are taken from the system at once
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -44,7 +44,7 @@ class RandomIds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._last = (0, 0)  # ms and sequence of the newest message id
+        self._last = 0  # ms and sequence of the newest message id, as one number
         self._requests = itertools.count(secrets.randbits(32))
         self._digits: Iterator[str] = iter(())  # random upper-case hex digits, sixteen at a time
         os.register_at_fork(after_in_child=self._forget)
@@ -58,12 +58,8 @@ class RandomIds:
         """
         part = (time.time_ns() % _MILLISECOND << _SEQUENCE_BITS) // _MILLISECOND
         with self._lock:
-            moment, sequence = self._last
-            sequence += 1
-            if sequence >> _SEQUENCE_BITS:
-                moment, sequence = moment + 1, 0
-            moment, sequence = self._last = max((moment, sequence), (now, part))
-        return f"{moment:012X}{sequence:04X}{next(self._digits, None) or self._draw()}"
+            order = self._last = max(self._last + 1, now << _SEQUENCE_BITS | part)
+        return f"{order:016X}{next(self._digits, None) or self._draw()}"
 
     def request_id(self, now: int) -> str:
         """24 upper-case hex digits, the first eight the seconds since the epoch, as MNS does it."""
@@ -111,7 +107,10 @@ class RandomIds:
         self._digits = iter(())
 
     def _draw(self) -> str:
-        """Sixteen random hex digits, and as many for later as one call of the system brings at little cost."""
-        drawn = secrets.token_hex(_DRAWN * 8).upper()
+        """Sixteen random hex digits.
+
+        They are taken from the system in blocks, since every call there lets other threads run first.
+        """
+        drawn = secrets.token_hex(_BLOCK * 8).upper()
         self._digits = iter([drawn[start : start + 16] for start in range(16, len(drawn), 16)])
         return drawn[:16]

@@ -64,7 +64,7 @@ class Operation:
     method: str
     path: str  # with {variables}
     run: Callable[[Call], Step]
-    when: Callable[[http.Request], bool] | None = None  # what else the request must have; else the next row may fit
+    when: Callable[[http.Request], bool] | None = None  # what else the request must have, or a later row may fit
 
     @functools.cached_property
     def is_metadata(self) -> bool:

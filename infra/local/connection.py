@@ -316,8 +316,8 @@ class Connection(asyncio.Protocol):
             head += f"Content-Length: {len(body)}\r\n"
         if self._ending and not self._waiting:
             head += "Connection: close\r\n"
-        head += "\r\n"
-        return head.encode("latin-1") if self._head else head.encode("latin-1") + body
+        written = f"{head}\r\n".encode("latin-1")
+        return written if self._head else written + body
 
 
 _dated: tuple[int, str] = (-1, "")
