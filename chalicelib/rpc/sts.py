@@ -18,7 +18,7 @@ def assume_role(call: Call) -> Fields:
         given.required("RoleSessionName"),
         seconds=given.integer("DurationSeconds"),
         document=given.text("Policy"),
-        values=conditions.values(call.request, now, lambda name: _external_id(call, name)),
+        values=conditions.values(call.request, now, lambda key: _external_id(call, key)),
     )
     who = key.caller
     return {
@@ -56,7 +56,7 @@ PRODUCT = Product(
     service="sts",
     version="2015-04-01",
     prefix="acs:ram::{account}:",
-    values=_external_id,
+    values=lambda _action, call, key: _external_id(call, key),
     actions=(
         Action(name="AssumeRole", run=assume_role, resource="{RoleArn}"),
         Action(name="GetCallerIdentity", run=get_caller_identity, is_open=True),

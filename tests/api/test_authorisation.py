@@ -259,6 +259,37 @@ def test_conditions_on_tags(accounts, caller):
     assert caller.rpc_code(who, "mns", "CreateQueue", wanted | {"Tag.1.Value": "dev"}) == ""
 
 
+def test_a_parameter_that_an_action_passes_over_meets_no_condition(accounts, caller):
+    caller.rpc_code(ROOT, "mns", "CreateQueue", {"QueueName": "theirs"})
+    caller.rpc_code(ROOT, "mns", "CreateTopic", {"TopicName": "mine", "Tag.1.Key": "Team", "Tag.1.Value": "dev"})
+    who = accounts.user(
+        allow("mns:*", StringEquals={"acs:ResourceTag/Team": "dev"}),
+        allow("mns:*", StringEquals={"acs:RequestTag/Team": "dev"}),
+        allow("mns:*", StringEquals={"mns:PushType": "http"}),
+        allow("mns:*", StringEquals={"mns:EnableLogging": "true"}),
+    )
+    beside = {"TopicName": "mine", "PushType": "http", "EnableLogging": "true"}
+    beside |= {"Tag.1.Key": "Team", "Tag.1.Value": "dev"}
+    for action in ("GetQueueAttributes", "DeleteQueue"):
+        assert caller.rpc_code(who, "mns", action, {"QueueName": "theirs"} | beside) == "NoPermission"
+    assert caller.rpc_code(who, "mns", "ListQueue", {"QueueName": "mine"} | beside) == "NoPermission"
+    assert caller.rpc_code(who, "mns", "GetTopicAttributes", {"TopicName": "mine", "QueueName": "theirs"}) == ""
+    assert caller.xml(ROOT, "GET", "/queues/theirs").status == 200
+
+
+@pytest.mark.parametrize("denied_as", ["dm", "email", "mail"])
+def test_a_kind_of_endpoint_is_denied_by_any_of_its_names_in_both_apis(accounts, caller, denied_as):
+    caller.xml(ROOT, "PUT", "/topics/news", "<Topic/>")
+    who = accounts.user(allow("mns:*"), deny("mns:Subscribe", StringEquals={"mns:PushType": denied_as}))
+    address = "mail:directmail:ann@example.test"
+    body = f"<Subscription><Endpoint>{address}</Endpoint></Subscription>"
+    assert denied(caller, who, "PUT", "/topics/news/subscriptions/s", body)
+    for kind in ("dm", "email"):
+        wanted = {"TopicName": "news", "SubscriptionName": "s", "PushType": kind, "Endpoint": address}
+        assert caller.rpc_code(who, "mns", "Subscribe", wanted) == "NoPermission"
+        assert caller.rpc_code(who, "mns", "Subscribe", wanted | {"Endpoint": "http://example.test/"}) == "NoPermission"
+
+
 # --- Temporary keys --------------------------------------------------------------------------------------------------
 
 
