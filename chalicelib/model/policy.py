@@ -11,7 +11,6 @@ A key that a request does not have meets no condition but a negated one (docs/ad
 """
 
 import functools
-import ipaddress
 import json
 import operator
 import re
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeAlias
 
+from chalicelib.model import address as addresses
 from chalicelib.model import errors, limits
 
 VERSION = "1"
@@ -184,9 +184,11 @@ def _read(text: str) -> Any:
     if len(text) > limits.POLICY_LENGTH:
         raise _malformed(f"the document should have at most {limits.POLICY_LENGTH} characters, not {len(text)}")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        json.dumps(found, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except (ValueError, RecursionError) as error:
         raise _malformed(f"the document is not JSON: {error}") from error
+    return found
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -389,17 +391,11 @@ def _truth(text: str) -> bool:
         raise ValueError(f"{text[:64]!r} is neither true nor false") from error
 
 
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@functools.lru_cache(maxsize=_PARSED_KEPT)
-def _address(text: str) -> _Address:
-    address = ipaddress.ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
+_address = functools.lru_cache(maxsize=_PARSED_KEPT)(addresses.parse)
 
 
 def _within(values: Sequence[str]) -> Callable[[str], bool]:
-    networks = [ipaddress.ip_network(value, strict=False) for value in values]  # its errors name the value
+    networks = [addresses.parse_network(value, strict=False) for value in values]  # its errors name the value
 
     def matches(text: str) -> bool:
         try:

@@ -66,5 +66,5 @@ def render(error: RpcError, *, request_id: str, host: str) -> http.Response:
     return http.Response(
         status=error.status,
         headers={"Content-Type": JSON, "x-acs-request-id": request_id},
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        body=json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace"),  # the gate must not fail itself
     )
