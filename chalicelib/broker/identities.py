@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from chalicelib.broker import cache, ports, sessions
-from chalicelib.model import account, errors
+from chalicelib.model import account, errors, limits
 from chalicelib.model import certificate as certificates
 
 
@@ -53,6 +53,8 @@ class Identities:
         Raises:
             errors.InvalidAccessKeyId: there is no such key, or it is disabled.
         """
+        if len(access_key_id) > limits.ACCESS_KEY_ID_LENGTH:
+            raise errors.InvalidAccessKeyId
         key = self._known.get(access_key_id, lambda: self._load(access_key_id))
         if key is None or not key.enabled:
             raise errors.InvalidAccessKeyId

@@ -41,8 +41,9 @@ class Permissions:
         if caller.is_root:
             return
         request = asked(self._clock.now())
-        if not self._allows(caller, request):
-            raise errors.AccessDenied(f"{caller.arn} is not allowed to do {request.actions[0]} on {request.resource}.")
+        if len(request.resource) > limits.RESOURCE_LENGTH or not self._allows(caller, request):
+            shown = request.resource[: limits.RESOURCE_LENGTH]
+            raise errors.AccessDenied(f"{caller.arn} is not allowed to do {request.actions[0]} on {shown}.")
 
     def forget(self) -> None:
         """Load everything anew the next time it is asked for."""

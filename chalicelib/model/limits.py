@@ -166,6 +166,7 @@ ROLES_PER_ACCOUNT = 1_000
 POLICIES_PER_ACCOUNT = 1_500  # custom ones
 POLICY_VERSIONS = 5
 KEYS_PER_USER = 2
+ACCESS_KEY_ID_LENGTH = 128  # R: longer ones are nobody's
 GROUPS_PER_USER = 5
 SYSTEM_POLICIES_ATTACHED = 20  # to one user, group or role
 CUSTOM_POLICIES_ATTACHED = {"User": 10, "Group": 5, "Role": 5}
@@ -175,12 +176,15 @@ DISPLAY_NAME_LENGTH = 128
 COMMENTS_LENGTH = 128
 DESCRIPTION_LENGTH = 1_024
 SESSION_NAME_LENGTH = 64
+MARKER_LENGTH = 256  # R: longer than any that is answered
 MAX_ITEMS = Range(name="MaxItems", low=1, high=1_000, default=100)
 SESSION_SECONDS = Range(name="MaxSessionDuration", low=3_600, high=43_200, default=3_600)  # as a role allows it
 SHORTEST_SESSION_SECONDS = 900
 WRITE_ATTEMPTS = 8  # R: a change that somebody else was quicker with is tried again this often
 SESSIONS_KEPT = 1_024  # R: temporary keys that a process remembers
 POLICIES_KEPT = 1_024  # R: compiled documents that a process remembers
+RESOURCE_LENGTH = 1_024  # R: policies are not asked about longer ones; none can be there
+EXTERNAL_ID_LENGTH = 1_224  # AssumeRole
 POLICY_ACTIONS_KEPT = 512  # R: actions whose statements a policy remembers
 
 # Secrets at rest (docs/adr/0017).

@@ -409,6 +409,22 @@ def test_attaching_needs_the_user_and_the_policy(accounts, caller):
     assert caller.rpc_code(accounts.user(allow("ram:*", resource=both)), *ask) == ""
 
 
+@pytest.mark.parametrize("region", ["", "*"])
+def test_an_entity_of_ram_is_named_in_policies_as_in_its_arn_or_with_a_star_for_the_region(accounts, caller, region):
+    accounts.user(name="boss")
+    boss = f"acs:ram:{region}:{signing.ACCOUNT}:user/boss"
+    ask = ("ram", "GetUser", {"UserName": "boss"})
+    assert caller.rpc_code(accounts.user(allow("ram:*", resource=boss)), *ask) == ""
+    assert caller.rpc_code(accounts.user(allow("ram:*"), deny("ram:*", resource=boss)), *ask) == "NoPermission"
+
+
+def test_policies_are_not_asked_about_what_is_longer_than_any_resource(accounts, caller):
+    who = accounts.user(allow("*", resource=f"acs:mns:*:*:*{'a' * 3000}"), allow("mns:GetQueueAttributes"))
+    assert caller.code(who, "GET", f"/queues/{'a' * 900}") == "QueueNotExist"
+    assert denied(caller, who, "GET", f"/queues/{'a' * 60_000}")
+    assert caller.code(ROOT, "GET", f"/queues/{'a' * 60_000}") == "QueueNotExist"
+
+
 def test_a_user_may_be_let_to_keep_its_own_keys(accounts, caller):
     own = f"acs:ram:*:{signing.ACCOUNT}:user/ann"
     who = accounts.user(allow("ram:*AccessKey*", resource=own), name="ann")
