@@ -47,7 +47,7 @@ def _own(operation: Operation, call: Call, key: str) -> Sequence[str]:
             case _ if key.startswith(conditions.RESOURCE_TAG):
                 return conditions.tag(key, conditions.RESOURCE_TAG, _tags(call))
             case "Subscribe", "mns:pushtype":
-                wanted = subscriptions.parse_subscription(call.request.body)
+                wanted = subscriptions.parse_subscription(call.request.body, call.namespace)
                 return endpoint.PUSH_TYPES[wanted.target.kind]
     return ()
 

@@ -170,6 +170,20 @@ def queue_arn(namespace: account.Namespace, name: str) -> str:
     return f"acs:mns:{namespace.region}:{namespace.account_id}:queues/{name}"
 
 
+def dead_letter_queue(text: str, namespace: account.Namespace) -> str:
+    """The name of the queue that a DlqPolicy names, by its name or by its resource name.
+
+    Raises:
+        errors.InvalidArgument, errors.EndpointInvalid: it is of another account or region, or no queue's.
+    """
+    if ":" not in text:
+        return text.rpartition("/")[2]
+    found = parse(text.replace(":/queues/", ":queues/"))
+    if not isinstance(found, Queue) or not found.is_in(namespace):
+        raise errors.InvalidArgument("The DeadLetterTargetQueue should be of the same account and region.")
+    return found.name
+
+
 def _http(text: str) -> Http:
     found = _URL.fullmatch(text)
     if found is None:
