@@ -153,8 +153,15 @@ class Vault(Protocol):
             key_id: the key to do it by; empty: the deployment's own.
         """
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
-        """What was sealed in this context; raises SealBroken."""
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:
+        """What was sealed in this context; raises SealBroken.
+
+        Args:
+            sealed: what `seal` made.
+            context: what it is and whose.
+            own: whether the deployment's own key has to have sealed it. So it is with what clients show: of the keys
+                that their queues name, they may seal by some themselves.
+        """
 
 
 class Sealing(Protocol):

@@ -127,7 +127,7 @@ class Sessions:
     def _open(self, access_key_id: str, token: str) -> account.TemporaryKey:
         try:
             sealed = base64.b64decode(token, b"-_", validate=True)
-            plain = self._vault.open(sealed, context=f"session/{access_key_id}")
+            plain = self._vault.open(sealed, context=f"session/{access_key_id}", own=True)
         except (binascii.Error, ValueError, ports.SealBroken) as error:
             raise errors.InvalidSecurityToken from error
         secret, expires_at, account_id, role, role_id, session, document = json.loads(zlib.decompress(plain))

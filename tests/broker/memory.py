@@ -316,7 +316,7 @@ class Vault:
     def seal(self, plain: bytes, *, context: str, key_id: str = "") -> bytes:
         return f"{key_id}/{context}:".encode() + plain[::-1]
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:
         head, _, plain = sealed.partition(b":")
         if head != f"/{context}".encode():
             raise ports.SealBroken

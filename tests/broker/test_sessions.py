@@ -114,7 +114,8 @@ def test_kms_is_asked_once_for_a_key_and_once_in_each_process_that_uses_it(proce
             calls.append("encrypt")
             return {"CiphertextBlob": Plaintext}
 
-        def decrypt(self, *, CiphertextBlob, EncryptionContext):  # noqa: N803  # boto3's
+        def decrypt(self, *, CiphertextBlob, EncryptionContext, KeyId):  # noqa: N803  # boto3's
+            assert KeyId == "k"  # or whoever owns another key could seal tokens
             calls.append("decrypt")
             return {"Plaintext": CiphertextBlob}
 

@@ -143,9 +143,9 @@ def test_a_secret_is_opened_once_however_often_it_is_read(stores):
     class Counting(vault.KeyVault):
         opened = 0
 
-        def open(self, sealed, *, context):
+        def open(self, sealed, **named):
             Counting.opened += 1
-            return super().open(sealed, context=context)
+            return super().open(sealed, **named)
 
     gate = errors.Gate(stores.engine)
     store = identities.Identities(gate=gate, prefix=stores.prefix, vault=Counting(b"k" * 32))
