@@ -69,7 +69,9 @@ class Permissions:
         if isinstance(holder, ram.User) and holder.groups:
             groups = self._store.get_all(account_id, [(ram.Group.KIND, group) for group in holder.groups])
             for group in groups.values():
-                references |= dict.fromkeys(group.policies)  # type: ignore[attr-defined]  # groups only were asked for
+                assert isinstance(group, ram.Group)  # noqa: S101  # for the type checker: none else was asked for
+                if holder.name in group.users:  # both sides say so; or one that was made anew would have former users
+                    references |= dict.fromkeys(group.policies)
         return policy.Policy(
             statement
             for document in self._documents(account_id, list(references))
