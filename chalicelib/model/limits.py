@@ -115,6 +115,7 @@ REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a characte
 XML_DEPTH = 16  # R: the deepest request has five levels
 XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
 RPC_PARAMETERS = 500  # R: of a call; the most that an action can use are about 60
+RPC_BYTES = 262_144  # R: of its query and body; checking a signature over more keeps others waiting
 CLIENT_TOKEN_LENGTH = 64  # OA SetAccountAttributes
 CLIENT_TOKEN_SECONDS = 86_400  # R: the outcome of a call with a ClientToken is remembered this long
 CLIENT_TOKEN_LEASE_SECONDS = 60  # R: a call that has told no outcome by then may be made again
