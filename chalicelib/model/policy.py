@@ -94,9 +94,9 @@ class Statement:
     def _resource(self) -> Callable[[str], Any]:
         return _wildcards(self.resources)
 
-    def is_about(self, action: str) -> bool:
-        """Whether it is about an action."""
-        return (self._action(action.lower()) is None) is self.except_actions
+    def is_about(self, actions: Iterable[str]) -> bool:
+        """Whether it is about what has these names: what is excepted by one of them is not let in by another."""
+        return any(self._action(action.lower()) for action in actions) is not self.except_actions
 
     def applies(self, asked: Asked) -> bool:
         """Whether it is about this resource, and its conditions hold; `is_about` has been asked."""
@@ -110,25 +110,24 @@ class Policy:
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self.statements = tuple(statements)
-        self._by_action: dict[str, tuple[Statement, ...]] = {}  # for the same few actions are asked again and again
+        self._known: dict[tuple[str, ...], tuple[Statement, ...]] = {}  # for the same actions are asked again and again
 
     def judge(self, asked: Asked) -> Effect | None:
         """DENY if a statement denies the request, else ALLOW if one allows it, else None: nobody allows it."""
         found = None
-        for action in asked.actions:
-            for statement in self._about(action):
-                if (found is None or statement.effect is Effect.DENY) and statement.applies(asked):
-                    if statement.effect is Effect.DENY:
-                        return Effect.DENY
-                    found = Effect.ALLOW
+        for statement in self._about(asked.actions):
+            if (found is None or statement.effect is Effect.DENY) and statement.applies(asked):
+                if statement.effect is Effect.DENY:
+                    return Effect.DENY
+                found = Effect.ALLOW
         return found
 
-    def _about(self, action: str) -> tuple[Statement, ...]:
-        found = self._by_action.get(action)
+    def _about(self, actions: tuple[str, ...]) -> tuple[Statement, ...]:
+        found = self._known.get(actions)
         if found is None:
-            found = tuple(statement for statement in self.statements if statement.is_about(action))
-            if len(self._by_action) < limits.POLICY_ACTIONS_KEPT:
-                self._by_action[action] = found
+            found = tuple(statement for statement in self.statements if statement.is_about(actions))
+            if len(self._known) < limits.POLICY_ACTIONS_KEPT:
+                self._known[actions] = found
         return found
 
 

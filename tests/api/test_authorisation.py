@@ -114,6 +114,17 @@ def test_the_single_form_is_not_allowed_by_the_name_of_the_batch(accounts, calle
     assert caller.xml(who, "GET", f"{MESSAGES}?numOfMessages=1").status == 200
 
 
+def test_the_batch_of_what_is_excepted_is_excepted(accounts, caller):
+    caller.xml(ROOT, "PUT", QUEUE, "<Queue/>")
+    everything_but = {"NotAction": ["mns:SendMessage", "mns:DeleteMessage"], "Resource": "*"}
+    who = accounts.user({"Effect": "Allow", **everything_but})
+    assert denied(caller, who, "POST", MESSAGES, BATCH)
+    assert denied(caller, who, "DELETE", MESSAGES, HANDLES)
+    who = accounts.user(allow("mns:*"), {"Effect": "Deny", **everything_but})
+    assert caller.xml(who, "POST", MESSAGES, BATCH).status == 201
+    assert denied(caller, who, "GET", MESSAGES)
+
+
 def test_a_denial_says_who_and_what_and_reaches_nothing(accounts, caller):
     who = accounts.user(allow("mns:GetQueueAttributes"), name="ann")
     caller.xml(ROOT, "PUT", QUEUE, "<Queue/>")
