@@ -85,7 +85,7 @@ def test_the_longest_policy_fits_into_what_kms_encrypts_itself(process, make, cl
 
 def test_a_policy_that_is_longer_in_bytes_than_a_token_holds_is_refused(process, make):
     make()
-    drawn = random.Random(1)  # nothing that can be made much shorter
+    drawn = random.Random(1)  # noqa: S311  # nothing that can be made much shorter
     name = "".join(chr(drawn.randrange(0x10000, 0x20000)) for _ in range(1_800))
     statement = {"Effect": "Allow", "Action": "mns:*", "Resource": f"acs:mns:*:*:{name}"}
     document = json.dumps({"Version": "1", "Statement": statement}, ensure_ascii=False)
