@@ -340,7 +340,7 @@ class Directory:
         place = (account_id, entity.KIND, entity.name)
         if entity.revision != getattr(self.stored.get(place), "revision", 0):
             return False
-        self.stored[place] = dataclasses.replace(entity, revision=entity.revision + 1)
+        self.stored[place] = dataclasses.replace(entity, revision=(entity.revision or entity.created_at) + 1)
         return True
 
     def delete(self, account_id: str, entity: ram.Entity) -> bool:
