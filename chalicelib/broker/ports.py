@@ -159,8 +159,8 @@ class Vault(Protocol):
         Args:
             sealed: what `seal` made.
             context: what it is and whose.
-            own: whether the deployment's own key has to have sealed it. So it is with what clients show: of the keys
-                that their queues name, they may seal by some themselves.
+            own: whether the deployment's own key has to have sealed it. It has to where a client shows what was sealed:
+                clients may be able to seal by keys that their queues name.
         """
 
 
