@@ -337,7 +337,7 @@ class Publications(Protocol):
         """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
-        """Those of these messages that are still held."""
+        """Those of these messages that are still held; of one that cannot be decrypted, what is known besides."""
 
 
 class Deliveries(Protocol):

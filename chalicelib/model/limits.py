@@ -90,6 +90,7 @@ PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have
 CERTIFICATE_SECONDS = 300  # R: how long a process may sign with a key that has been renewed elsewhere
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
 DELIVERY_LEASE_SECONDS = 30  # R: a first attempt that nobody has recorded by then is made again
+DELIVERY_SEALED_SECONDS = 60  # R: a push whose message or queue has a key that cannot be used is put off by this
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
 DUE_SHARDS = 4  # R: of the index of due deliveries
 DUE_PAGE = 100  # R: due deliveries read in one go
