@@ -15,7 +15,6 @@ Adding a kind: its value and its rule here, a channel in `push`.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -45,15 +44,6 @@ class Kind(Enum):
     MAIL = "mail"
     SMS = "sms"
     MOBILE = "mobile"
-
-
-PUSH_TYPES: Mapping[Kind, tuple[str, ...]] = {  # all that the APIs and policies have called a kind over the years
-    Kind.HTTP: ("http",),
-    Kind.QUEUE: ("queue",),
-    Kind.MAIL: ("dm", "email", "mail"),
-    Kind.SMS: ("dysms", "alisms", "sms"),
-    Kind.MOBILE: ("mpush", "push"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +115,13 @@ class Mobile:
 
 
 Endpoint: TypeAlias = Http | Queue | Mail | Sms | Mobile
+PUSH_TYPES: dict[Kind, tuple[str, ...]] = {  # all that the APIs and policies have called a kind over the years
+    Kind.HTTP: ("http",),
+    Kind.QUEUE: ("queue",),
+    Kind.MAIL: ("dm", "email", "mail"),
+    Kind.SMS: ("dysms", "alisms", "sms"),
+    Kind.MOBILE: ("mpush", "push"),
+}
 
 
 def parse(text: str) -> Endpoint:
