@@ -347,9 +347,9 @@ def plainly_holds(name, key, values, request):
     return any_matches != ("Not" in name)
 
 
-def plainly_applies(statement, action, resource, request):
+def plainly_applies(statement, actions, resource, request):
     names = listed(statement.get("Action", statement.get("NotAction")))
-    named = any(plainly_like(name.lower(), action.lower()) for name in names)
+    named = any(plainly_like(name.lower(), action.lower()) for name in names for action in actions)
     return (
         named == ("Action" in statement)
         and any(plainly_like(pattern, resource) for pattern in listed(statement["Resource"]))
@@ -363,10 +363,7 @@ def plainly_applies(statement, action, resource, request):
 
 def plainly_judged(statements, actions, resource, request):
     effects = {
-        statement["Effect"]
-        for statement in statements
-        for action in actions
-        if plainly_applies(statement, action, resource, request)
+        statement["Effect"] for statement in statements if plainly_applies(statement, actions, resource, request)
     }
     return Effect.DENY if "Deny" in effects else Effect.ALLOW if "Allow" in effects else None
 
