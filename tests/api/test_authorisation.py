@@ -381,7 +381,7 @@ def test_a_disabled_key_of_a_user_is_as_good_as_none(accounts, caller):
     assert caller.xml(who, "GET", "/queues").status == 200
     accounts.verbs.directory.enable_key(signing.ACCOUNT, "ann", who.key, enabled=False)
     assert caller.code(who, "GET", "/queues") == "InvalidAccessKeyId"
-    assert caller.rpc_code(who, "mns", "ListQueue") == "InvalidAccessKeyId.NotFound"
+    assert caller.rpc_code(who, "mns", "ListQueue") == "InvalidAccessKeyId.Inactive"
 
 
 # --- The control plane and RAM itself --------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def test_access_keys(server, api):
     change = {"user_access_key_id": first["AccessKeyId"], "user_name": name}
     assert api.refused("update_access_key", **change, status="Off") == (400, "InvalidParameter.Status")
     api("update_access_key", **change, status="Inactive")
-    assert ram.connect_sts(server, who).refused("get_caller_identity") == (404, "InvalidAccessKeyId.NotFound")
+    assert ram.connect_sts(server, who).refused("get_caller_identity") == (400, "InvalidAccessKeyId.Inactive")
     api("update_access_key", **change, status="Active")
     assert ram.connect_sts(server, who)("get_caller_identity")["IdentityType"] == "RAMUser"
     assert api.refused("delete_user", user_name=name) == (409, "DeleteConflict.User.AccessKey")
