@@ -201,7 +201,10 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             store=event_rule_store, find_queue=queue_verbs.find, find_topic=topic_verbs.find, clock=clock
         ),
         calls=throttle.Calls(
-            clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
+            clock=wall or clock,
+            region=settings.region,
+            account_rate=settings.account_rate,
+            metadata_rate=settings.metadata_rate,
         ),
         sessions=session_verbs,
         permissions=permission_verbs,

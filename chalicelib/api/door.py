@@ -144,6 +144,8 @@ class Door:
             key = self._verbs.identities.known(authorization.access_key_id, request.headers.get("security-token", ""))
         except errors.SecurityToken as error:
             raise errors.AccessDenied(error.message) from error  # MNS has no code of its own for it
+        except errors.InactiveAccessKeyId as error:
+            raise errors.InvalidAccessKeyId from error  # nor for this
         caller = key.caller
         account_id, region = endpoint.read_host(request.headers.get("host", ""))
         if account_id is not None and account_id != caller.account_id:

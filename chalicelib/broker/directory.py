@@ -351,6 +351,8 @@ class Directory:
         ]
 
     def _find(self, account_id: str, kind: type[E], name: str) -> E | None:
+        if len(name) > limits.POLICY_NAME_LENGTH:  # the longest that anything is called
+            return None
         found = self._store.get(account_id, kind.KIND, name)
         return found if isinstance(found, kind) else None
 

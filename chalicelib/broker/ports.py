@@ -153,8 +153,15 @@ class Vault(Protocol):
             key_id: the key to do it by; empty: the deployment's own.
         """
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
-        """What was sealed in this context; raises SealBroken."""
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:
+        """What was sealed in this context; raises SealBroken.
+
+        Args:
+            sealed: what `seal` made.
+            context: what it is and whose.
+            own: whether the deployment's own key has to have sealed it. It has to where a client shows what was sealed:
+                clients may be able to seal by keys that their queues name.
+        """
 
 
 class Sealing(Protocol):
@@ -330,7 +337,7 @@ class Publications(Protocol):
         """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
-        """Those of these messages that are still held."""
+        """Those of these messages that are still held; of one that cannot be decrypted, what is known besides."""
 
 
 class Deliveries(Protocol):

@@ -4,6 +4,7 @@ import functools
 import ipaddress
 from collections.abc import Callable
 
+from chalicelib.model import address as addresses
 from chalicelib.model import errors, limits
 from chalicelib.model.frozen import frozen
 
@@ -37,12 +38,15 @@ class Acl:
     @functools.cached_property
     def _admits(self) -> Callable[[str], bool]:
         """Whether an entry has an address; the answers are remembered, as each request asks."""
-        networks = [ipaddress.ip_network(entry.cidr) for entry in self.entries]
+        networks = [addresses.parse_network(entry.cidr) for entry in self.entries]
 
         @functools.lru_cache(maxsize=_ADDRESSES_KEPT)
         def admits(text: str) -> bool:
-            address = _address(text)
-            return address is not None and any(address in network for network in networks)
+            try:
+                address = addresses.parse(text)
+            except ValueError:
+                return False
+            return any(address in network for network in networks)
 
         return admits
 
@@ -63,12 +67,3 @@ def check_entries(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     if len(entries) > limits.ACL_ENTRIES:
         raise errors.InvalidArgument(f"The list would have {len(entries)} entries, but {limits.ACL_ENTRIES} is most.")
     return entries
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

@@ -115,6 +115,13 @@ class Mobile:
 
 
 Endpoint: TypeAlias = Http | Queue | Mail | Sms | Mobile
+PUSH_TYPES: dict[Kind, tuple[str, ...]] = {  # all that the APIs and policies have called a kind over the years
+    Kind.HTTP: ("http",),
+    Kind.QUEUE: ("queue",),
+    Kind.MAIL: ("dm", "email", "mail"),
+    Kind.SMS: ("dysms", "alisms", "sms"),
+    Kind.MOBILE: ("mpush", "push"),
+}
 
 
 def parse(text: str) -> Endpoint:
@@ -158,6 +165,20 @@ def check_number(text: str) -> str:
 def queue_arn(namespace: account.Namespace, name: str) -> str:
     """The address of a queue, as an endpoint has it."""
     return f"acs:mns:{namespace.region}:{namespace.account_id}:queues/{name}"
+
+
+def dead_letter_queue(text: str, namespace: account.Namespace) -> str:
+    """The name of the queue that a DlqPolicy names, by its name or by its resource name.
+
+    Raises:
+        errors.InvalidArgument, errors.EndpointInvalid: it is of another account or region, or no queue's.
+    """
+    if ":" not in text:
+        return text.rpartition("/")[2]
+    found = parse(text.replace(":/queues/", ":queues/"))
+    if not isinstance(found, Queue) or not found.is_in(namespace):
+        raise errors.InvalidArgument("The DeadLetterTargetQueue should be of the same account and region.")
+    return found.name
 
 
 def _http(text: str) -> Http:

@@ -93,6 +93,7 @@ class Publication:
     sealed_by: str | None = None  # the id of the key that encrypts it at rest, see `resource.Encryption`; None: none
     draft: Draft
     ordered: bool = False  # whether it comes after the ones of its group that were published before, everywhere
+    is_open: bool = True  # False: it cannot be decrypted at the moment, and its draft tells its tag and group only
 
     @property
     def body_md5(self) -> str:

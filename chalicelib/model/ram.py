@@ -37,7 +37,7 @@ class Entity:
     name: str
     created_at: int
     updated_at: int
-    revision: int = 0  # how often it was stored; of two changes to the same revision, one is made
+    revision: int = 0  # rises when it is stored; of two changes to the same revision, one is made; 0: it is not stored
 
     def evolve(self, now: int, **changes: object) -> Self:
         """The entity with changes made at `now`."""

@@ -68,7 +68,8 @@ class Product:
     remembers: bool = False  # whether answers are kept by ClientToken; not where they hold secrets
     wrap: Callable[[Fields], Fields] = field(default=lambda fields: fields)
     prefix: str = "acs:{service}:{region}:{account}:"  # of the resources of its actions
-    values: Callable[[Call, str], Sequence[str]] = lambda _call, _key: ()  # of the condition keys that are its own
+    # Of the condition keys that are its own.
+    values: Callable[[Action, Call, str], Sequence[str]] = lambda _action, _call, _key: ()
 
     def asked(self, action: Action, call: Call, resource: str, now: int) -> policy.Asked:
         """What a call asks of one resource at `now` (ms), for policies to judge."""
@@ -77,7 +78,7 @@ class Product:
         return policy.Asked(
             actions=(f"{self.service}:{action.name}",),
             resource=resource if resource.startswith("acs:") else prefix + resource,
-            values=conditions.values(call.request, now, lambda key: self.values(call, key)),
+            values=conditions.values(call.request, now, lambda key: self.values(action, call, key)),
         )
 
     def find(self, name: str) -> Action | None:

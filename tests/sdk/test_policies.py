@@ -248,9 +248,10 @@ def test_a_rule_is_made_once_and_deleted_once(control, queue, rules):
     for _ in range(2):
         request = models.DeleteEventRuleRequest(product_name="oss", rule_name="a-rule")
         assert control.delete_event_rule(request).body.success
-    with pytest.raises(DaraException) as refused:
-        control.get_event_rule(models.GetEventRuleRequest(product_name="oss", rule_name="a-rule"))
-    assert refused.value.code == "EventRuleNotExist"
+    for name in ("a-rule", "a" * 3_000):
+        with pytest.raises(DaraException) as refused:
+            control.get_event_rule(models.GetEventRuleRequest(product_name="oss", rule_name=name))
+        assert refused.value.code == "EventRuleNotExist"
 
 
 @pytest.mark.parametrize(
