@@ -137,7 +137,7 @@ class Groups:
         self, of: queue.Queue, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
         """Take the first messages of free groups: consecutive ones, as many of each group as of the others."""
-        next_due = self._release_before(of.queue_id, limit, now, dead)
+        next_due = self._release_before(of.queue_id, now, dead)
         taken: list[Row] = []
         for seen, rows in self._free(of.queue_id, limit, now, dead):
             stamp = self._ids.stamp()
@@ -205,12 +205,12 @@ class Groups:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _release_before(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> int | None:
-        """Free what is due, a batch at least; when the next one is."""
+    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
+        """Free what is due; when the next one is."""
         row = self._db.execute(_NEXT, (queue_id,)).fetchone()
         if row is None or row[0] > now:
             return None if row is None else int(row[0])
-        next_due: int | None = self.release(queue_id, now, max(limit, limits.BATCH_SIZE.high), dead)["next_due"]
+        next_due: int | None = self.release(queue_id, now, layout.RELEASES, dead)["next_due"]
         return next_due
 
     def _free(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from infra.embedded import database
 
 INLINE = 2048  # characters or bytes of a payload that stands with its message: up to there a second row costs more
+RELEASES = 500  # messages that are due, made Active before a verb looks for the best one: all, as good as always
 BURIALS = 500  # messages too old or dead that a verb clears away, before it answers with what it has
 
 

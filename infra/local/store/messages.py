@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from botocore import exceptions
 
 from chalicelib.broker import ports
-from chalicelib.model import dead_letter, errors, limits, message, queue, receipt
+from chalicelib.model import dead_letter, errors, message, queue, receipt
 from chalicelib.storage import errors as engine_errors
 from chalicelib.storage import sealing
 from infra.local.store import groups, layout, payloads
@@ -245,7 +245,7 @@ class Messages:
     def _claim(
         self, of: queue.Queue, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
-        next_due = self._release_before(of.queue_id, limit, now, dead)
+        next_due = self._release_before(of.queue_id, now, dead)
         taken = []
         for row in self._ready(of.queue_id, limit, now, dead):
             n, first_at, stamp = row[0], row[9], self._ids.stamp()
@@ -262,7 +262,7 @@ class Messages:
         return taken, next_due
 
     def _peek(self, of: queue.Queue, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        self._release_before(of.queue_id, limit, now, dead)
+        self._release_before(of.queue_id, now, dead)
         ready = self._ready(of.queue_id, limit, now, dead)
         return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
 
@@ -288,12 +288,12 @@ class Messages:
             after = (page[-1][3], page[-1][6], page[-1][1])
         return found
 
-    def _release_before(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> int | None:
-        """Make Active what is due, a batch at least; when the next one is."""
+    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
+        """Make Active what is due; when the next one is."""
         earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
         if earliest is None or earliest[0] > now:
             return None if earliest is None else int(earliest[0])
-        next_due: int | None = self._release(queue_id, now, max(limit, limits.BATCH_SIZE.high), dead)["next_due"]
+        next_due: int | None = self._release(queue_id, now, layout.RELEASES, dead)["next_due"]
         return next_due
 
     def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> dict[str, Any]:
