@@ -94,7 +94,11 @@ FUNCTIONS = (
         source=Source(
             table=schema.PUBLICATIONS,
             batch=100,  # with 100 subscriptions each it is 10,000 writes
-            filters=(_NEW_OR_GONE,),  # what has been swept leaves the topic's count
+            filters=(
+                _NEW_OR_GONE,  # what has been swept leaves the topic's count
+                # The fan-out of a FIFO topic follows the items of its groups, which name the newest publication.
+                {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"newest": {"S": [{"exists": True}]}}}},
+            ),
         ),
     ),
     Function(

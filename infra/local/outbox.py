@@ -1,7 +1,7 @@
 """The services that pushes need and that a local server has not: SES and SNS are moto, and keep what they are given.
 
-moto is started when the first mail, short message or mobile push goes out, for it takes half a second. It must not begin
-anew then: an object store may be running in the same process (`objects`), and moto's services are one for a process.
+moto is started when the first mail, short message or mobile push goes out, for it takes half a second. It must forget
+nothing then: there is one moto in a process, and its object store may be in use (`objects`).
 """
 
 import email

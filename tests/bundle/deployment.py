@@ -117,6 +117,7 @@ class Deployment:
             "OPENMNS_TABLE_PREFIX": PREFIX,
             "OPENMNS_EXPLAIN_SIGNATURES": "true",  # the operation suite asks for it
             "OPENMNS_PUSH_ALLOW": "127.0.0.0/8",
+            "OPENMNS_BUCKET_OWNERS": f"photos={live.OWNER.account_id}",
             "POWERTOOLS_LOG_LEVEL": "WARNING",
         }
         self._sandbox = sandbox
@@ -185,6 +186,21 @@ class Deployment:
     def schedule(self, name: str) -> None:
         """The event of an EventBridge rule, as it comes each minute; the function may go on for most of it."""
         threading.Thread(target=self._run, args=(name,), daemon=True).start()
+
+    @contextlib.contextmanager
+    def scheduled(self, name: str) -> Iterator[None]:
+        """Let an EventBridge rule come again and again meanwhile; what it began last may go on for a while."""
+        ended = threading.Event()
+
+        def go_on() -> None:
+            while not ended.wait(_PAUSE_SECONDS):
+                self._run(name)
+
+        threading.Thread(target=go_on, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
     def _run(self, name: str) -> None:
         with contextlib.suppress(lambdas.FunctionError):  # that it has been closed meanwhile

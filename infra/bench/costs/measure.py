@@ -1,10 +1,8 @@
 """The units that each operation really consumes, counted where the engine is called."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http import server
 from typing import Any
 
 from chalicelib import bootstrap, settings
@@ -12,6 +10,7 @@ from chalicelib.api import operations, waiting
 from chalicelib.model import account, delivery, errors, limits, message, publication, queue, subscription, topic
 from chalicelib.storage import schema
 from chalicelib.wire import http
+from infra.bench import listening
 from infra.bench.contention import world
 from infra.bench.costs import meter
 from infra.embedded.engine import EmbeddedEngine
@@ -81,18 +80,6 @@ class _AtOnce:
 
     def wait(self, seconds: float | None) -> bool:  # noqa: ARG002  # nothing is under way
         return True
-
-
-class _Taking(server.BaseHTTPRequestHandler):
-    """Takes every push."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # the library's signature
-        """Say nothing."""
 
 
 class Bench:
@@ -225,18 +212,15 @@ def _topics() -> dict[str, Use]:
         _publish(bench)
         found = {"PublishMessage": bench.count(lambda: _publish(bench))}
     found |= {"Fan-out into 1 queue": _fan_out(1), "Fan-out into 10 queues": _fan_out(10)}
-    with contextlib.closing(Bench()) as bench, server.HTTPServer(("127.0.0.1", 0), _Taking) as taking:
-        serving = threading.Thread(target=taking.serve_forever, daemon=True)
-        serving.start()
-        published = _subscribed(bench, [f"http://127.0.0.1:{taking.server_port}/push"])
+    taking = listening.Listener(lambda _: listening.Answer(status=204))
+    with contextlib.closing(Bench()) as bench, contextlib.closing(taking):
+        published = _subscribed(bench, [f"{taking.url}/push"])
         bench.application.fan_out.run(published)
         bench.application.deliver.run(_new_deliveries(bench))
         published.append(_publish(bench))
         fan_out = bench.count(lambda: bench.application.fan_out.run(published[-1:]))
         pending = _new_deliveries(bench)[-1:]
         push = bench.count(lambda: bench.application.deliver.run(pending))
-        taking.shutdown()
-        serving.join()
         [newest] = bench.application.log.read(limit=1)
         assert newest.state is delivery.State.DELIVERED, newest  # noqa: S101  # a retry would be counted otherwise
     found["Fan-out to 1 web server"] = fan_out
