@@ -14,6 +14,7 @@ from tests import live
 from tests.bundle import fronts
 from tests.bundle.conftest import Server
 from tests.bundle.deployment import Deployment
+from tests.sdk.test_mns_open import Control
 
 READS = ("GetItem", "Query", "BatchGetItem")
 SMALL = "<Message><MessageBody>x</MessageBody></Message>"
@@ -21,9 +22,13 @@ LARGE = f"<Message><MessageBody>{'x' * 20_000}</MessageBody></Message>"
 
 
 class Meter:
-    """Stands before the engine, and notes what passes: operations, write units, read units."""
+    """Stands before the engine, and notes what passes: operations, write units, read units.
+
+    The next transactions are answered with what is in `refusals`.
+    """
 
     def __init__(self, url: str) -> None:
+        self.refusals: list[dict] = []
         self._engine = url
         self._listener = listening.Listener(self._pass_on)
         self.url, self.close = self._listener.url, self._listener.close
@@ -36,6 +41,9 @@ class Meter:
     def _pass_on(self, asked: listening.Request) -> listening.Answer:
         body = json.dumps(json.loads(asked.body) | {"ReturnConsumedCapacity": "TOTAL"}).encode()
         target = dict(asked.headers)["X-Amz-Target"]
+        if target.endswith(".TransactWriteItems") and self.refusals:
+            self.operations.append("refused")
+            return listening.Answer(status=400, body=json.dumps(self.refusals.pop(0)).encode())
         request = urllib.request.Request(self._engine, data=body, headers={"X-Amz-Target": target})
         with urllib.request.urlopen(request) as answer:
             content = answer.read()
@@ -123,3 +131,15 @@ def test_a_publication_is_one_call_of_one_write_unit(metered, meter, name):
     meter.reset()
     assert metered.ask("POST", f"/topics/{name}/messages", body=SMALL).status == 201
     assert (meter.operations, meter.written, meter.read) == (["PutItem"], 1, 0)
+
+
+def test_an_ordered_send_that_is_throttled_is_made_again_by_the_client_of_dynamodb(metered, meter, name):
+    """Of transactions boto3 does not do so by itself."""
+    Control(metered, live.OWNER, None)("create_queue", queue_name=name, queue_type="fifo")
+    reasons = [{"Code": "ProvisionedThroughputExceeded"}, {"Code": "None"}]
+    kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+    meter.reset()
+    meter.refusals = [{"__type": kind, "Message": "Transaction cancelled", "CancellationReasons": reasons}]
+    body = "<Message><MessageBody>x</MessageBody><MessageGroupId>g</MessageGroupId></Message>"
+    assert metered.ask("POST", f"/queues/{name}/messages", body=body).status == 201
+    assert meter.operations[-2:] == ["refused", "TransactWriteItems"]

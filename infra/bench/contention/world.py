@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
 from chalicelib import clock as clocks
-from chalicelib.storage import client
+from chalicelib.storage import client, errors
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -118,7 +118,7 @@ class Ids(clocks.RandomIds):
 
 
 class Remote:
-    """An engine at the other end of a network, reached through a client that tries again as boto3's does.
+    """An engine at the other end of a network, reached through a client that tries again as `bootstrap` has boto3's do.
 
     In its standard mode botocore waits a random part of 1 s, 2 s, 4 s … after a call that was throttled.
 
@@ -149,7 +149,8 @@ class Remote:
                 try:
                     return self._trip(method, arguments)
                 except ClientError as error:
-                    if error.response["Error"]["Code"] != _REFUSED or attempt == self._retries:
+                    refused = error.response["Error"]["Code"] == _REFUSED or errors.lacks_units(error.response)
+                    if not refused or attempt == self._retries:
                         raise
                 self._world.sleep(self._world.random.random() * 2**attempt)
             raise AssertionError  # never: the last attempt answers or raises

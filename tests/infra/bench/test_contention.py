@@ -103,3 +103,14 @@ def test_more_shards_take_more():
 
 def test_what_consumers_lose_to_one_another_stays_below_half_of_what_they_win():
     assert model.receive(model.Case(clients=8, shards=1, seconds=2.0)).lost_per_won < 0.5
+
+
+def test_a_fifo_queue_waits_at_its_limit_as_others_do_and_costs_what_the_budget_says():
+    case = model.Case(clients=16, shards=1, seconds=1.0, groups=500)
+    sent, received = model.send(case), model.receive(case)
+    assert sent.throttled > 0
+    assert received.throttled > 0
+    assert sent.refused == received.refused == 0
+    assert sent.write_units_per_message == pytest.approx(5, abs=1)  # six to an empty group, four to another one
+    assert received.write_units_per_message == pytest.approx(11, abs=0.5)
+    assert received.rate == pytest.approx(1_000 / 11, rel=0.15)
