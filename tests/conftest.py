@@ -36,6 +36,7 @@ NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT, the moment of the prot
 
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")  # what fails on purpose need not be read
 
+_TRACES = ("PYTEST_CURRENT_TEST", "AWS_EXECUTION_ENV")  # pytest's own, and where Chalice names itself
 _prefixes = (f"t{number}-" for number in itertools.count())
 
 
@@ -51,7 +52,7 @@ def _leaves_no_trace() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return {name: value for name, value in os.environ.items() if name not in _TRACES}
 
 
 class HandClock:

@@ -13,6 +13,8 @@ from chalicelib.model import limits
 from chalicelib.storage import schema
 
 API = "api_handler"
+LEAST_API_MEMORY = 256  # MB; the process has some 90 after its start, and half the processor for each halving
+MOST_MEMORY = 10_240  # MB, Lambda's
 _MARGIN_SECONDS = 10  # that a function has beyond the time for which it means to work
 
 
@@ -59,8 +61,8 @@ _NEW_OR_GONE = {"eventName": ["INSERT", "REMOVE"]}
 _ACTIVE = {"ready_key": {"S": [{"exists": True}]}}  # in an image of an Active message
 
 FUNCTIONS = (
-    # It mostly waits, for tables or for messages, and a waiting poll costs its memory. What is in front of it sets its
-    # time-out.
+    # It mostly waits, for tables or for messages, and a waiting poll costs its memory, which is a parameter of the
+    # template. What is in front of it sets its time-out.
     Function(name=API, memory=512, timeout=30),
     Function(name="release", memory=256, timeout=limits.RELEASE_WINDOW_SECONDS + _MARGIN_SECONDS, every_minute=True),
     Function(
@@ -130,3 +132,5 @@ FUNCTIONS = (
     ),
     Function(name="object_events", memory=256, timeout=60, of_buckets=True),
 )
+
+BY_NAME = {function.name: function for function in FUNCTIONS}

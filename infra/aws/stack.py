@@ -30,6 +30,7 @@ _IDLE = (
     "IMPORT_ROLLBACK_COMPLETE",
 )
 _NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")  # can only be deleted
+_NOT_MADE = (*_NEVER_MADE, "REVIEW_IN_PROGRESS")
 
 _NO_REGION = "no region is set: give --region, or set AWS_DEFAULT_REGION"
 
@@ -120,7 +121,7 @@ class Stack:
                 self._say(f"the stack {self.name} never came about; what is left of it goes first")
                 self._delete()
                 present = None
-            is_new = present is None or present["StackStatus"] == "REVIEW_IN_PROGRESS"
+            is_new = present is None or present["StackStatus"] in _NOT_MADE
             bucket, key = self._upload(made)
             chosen = dict(parameters)
             if is_new and "SecretsKeyArn" not in chosen and (kept := self._kept_key()):
@@ -132,6 +133,21 @@ class Stack:
             else:
                 self._say("nothing to change")
             return self.outputs()
+
+    def door(self) -> template.Door | None:
+        """What stands in front of the stack; None: there is no stack.
+
+        Raises:
+            DeployError: it does not say.
+        """
+        with _explained("look at the stack"):
+            present = self._describe()
+        if present is None or present["StackStatus"] in _NOT_MADE:
+            return None
+        told = self.outputs().get("Door")
+        if told is None:
+            raise DeployError(f"the stack {self.name} does not say which door it has: name it, with --door")
+        return template.Door(told)
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the stack.

@@ -6,6 +6,7 @@ are proven by cfn-lint and by what the template says.
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -209,9 +210,11 @@ def test_a_deployment_is_changed_taken_down_and_made_again_and_keeps_its_data(cl
         "logs": len(functions.FUNCTIONS),
         "tables": len(schema.TABLES),
     }
-    mns("deploy", *named, "--set", "QueueShards=4")
-    told = functions_of(client, stack)["APIHandler"]["Environment"]["Variables"]
-    assert str(told["OPENMNS_QUEUE_SHARDS"]) == "4"
+    said = mns("deploy", *named, "--set", "QueueShards=4", "--set", "ApiMemory=256")
+    assert "door rest, as it is deployed" in said
+    api = functions_of(client, stack)["APIHandler"]
+    assert str(api["Environment"]["Variables"]["OPENMNS_QUEUE_SHARDS"]) == "4"
+    assert int(api["MemorySize"]) == 256
     assert remains(client, stack) == whole
     item = {"pk": {"S": "kept"}}
     tables.put_item(TableName=f"{stack}-tallies", Item=item)
@@ -224,6 +227,26 @@ def test_a_deployment_is_changed_taken_down_and_made_again_and_keeps_its_data(cl
     assert remains(client, stack) == whole
     mns("destroy", *named, "--yes", "--delete-data")
     assert remains(client, stack) == dict.fromkeys(whole, 0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "door", "said"),
+    [
+        ({"Door": {"Value": "http"}}, (), ["door http, as it is deployed", "needs DOOR=rest"]),
+        ({"Door": {"Value": "http"}}, ("--door", "url"), ["door url in place of http", "needs DOOR=rest"]),
+        ({}, (), ["the stack does-not-say does not say which door it has: name it, with --door"]),
+        ({}, ("--door", "rest"), ["needs a value: --set VpcEndpointIds"]),
+    ],
+)
+def test_a_door_is_kept_unless_another_one_is_named(client, mns, outputs, door, said):
+    """Of stacks as moto can make them; that the private stage takes one door only tells which one was meant."""
+    name = "has-a-door" if outputs else "does-not-say"
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
+    stacks = client("cloudformation")
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    answer = mns("deploy", "--stage", "private", "--name", name, *door, status=2)
+    stacks.delete_stack(StackName=name)
+    assert [line for line in said if line not in answer] == []
 
 
 @pytest.mark.parametrize(
