@@ -13,7 +13,7 @@ from chalicelib.model import limits
 from chalicelib.storage import schema
 
 API = "api_handler"
-LEAST_API_MEMORY = 256  # MB; the process has some 90 after its start, and half the processor for each halving
+LEAST_API_MEMORY = 256  # MB; a process has some 50 after its start, and half the memory means half the processor
 MOST_MEMORY = 10_240  # MB, Lambda's
 _MARGIN_SECONDS = 10  # that a function has beyond the time for which it means to work
 
@@ -134,3 +134,18 @@ FUNCTIONS = (
 )
 
 BY_NAME = {function.name: function for function in FUNCTIONS}
+
+
+def matches(pattern: Any, value: Any) -> bool:
+    """Whether a filter lets a value pass; of EventBridge's patterns those that are used here."""
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(matches(rule, value.get(key)) for key, rule in pattern.items())
+    return any(_meets(rule, value) for rule in pattern)
+
+
+def _meets(rule: Any, value: Any) -> bool:
+    if rule == {"exists": True}:
+        return value is not None
+    if isinstance(rule, dict):
+        return isinstance(value, str) and value.startswith(rule["prefix"])
+    return bool(value == rule)

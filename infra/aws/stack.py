@@ -13,15 +13,18 @@ from typing import Any
 
 import boto3
 from botocore import exceptions
+from botocore.config import Config
 
 from chalicelib import bootstrap, settings
 from chalicelib.storage import schema
 from infra.aws import package, template
+from infra.aws import replay as replays
 from infra.local import certificates
 
 _BUCKET = "openmns-artifacts-{account}-{region}"
 _POLL_SECONDS = 2.0
 _LONGEST_SECONDS = 3_600
+_LONGEST_FUNCTION_SECONDS = 900  # Lambda's
 _IDLE = (
     "CREATE_COMPLETE",
     "UPDATE_COMPLETE",
@@ -87,6 +90,17 @@ def application(account: Account, outputs: Mapping[str, str]) -> bootstrap.Appli
     told = settings.Settings(table_prefix=outputs["TablePrefix"], kms_key=outputs["SecretsKey"])
     return bootstrap.build(
         told, engine=account.client("dynamodb"), services=account.client, make_certificate=certificates.make
+    )
+
+
+def replay(account: Account, url: str) -> replays.Replay:
+    """What has what is in a stack's queue of dead records done again."""
+    patient = Config(read_timeout=_LONGEST_FUNCTION_SECONDS, retries={"max_attempts": 0})
+    return replays.Replay(
+        queue=account.client("sqs"),
+        url=url,
+        streams=account.client("dynamodbstreams"),
+        invoke=replays.by_lambda(account.session.client("lambda", config=patient)),
     )
 
 

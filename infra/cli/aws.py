@@ -52,6 +52,15 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     certificate.add_argument("--bits", type=int, choices=(1024, 2048, 4096), default=1024, help="of its key (1024)")
     certificate.set_defaults(run=_certificate)
 
+    replay = actions.add_parser("replay", help="have done again what functions gave up, once its cause is mended")
+    _add_stage(replay)
+    _add_account(replay)
+    replay.add_argument("--dry-run", action="store_true", help="only tell what there is")
+    replay.add_argument(
+        "--discard-gone", action="store_true", help="forget what can be read no more, a day after it came"
+    )
+    replay.set_defaults(run=_replay)
+
     verify = actions.add_parser("verify", help="prove that a deployment works, end to end")
     verify.add_argument("url", help="the endpoint")
     verify.add_argument("--access-key-id", required=True)
@@ -184,6 +193,23 @@ def _renewed(chosen: argparse.Namespace) -> int:
     stack.application(account, outputs).verbs.identities.set_certificate(certificates.make(chosen.bits))
     _say("pushes are signed by the new key within five minutes")
     return 0
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    return _explain(lambda: _replayed(chosen))
+
+
+def _replayed(chosen: argparse.Namespace) -> int:
+    from infra.aws import replay, stack  # noqa: PLC0415  # see above
+
+    account, of = _stack(chosen)
+    url = of.outputs()["DeadRecordsURL"]
+    left = 0
+    for one in stack.replay(account, url).run(look=chosen.dry_run, discard=chosen.discard_gone):
+        left += one.outcome is replay.Outcome.FAILED or (one.outcome is replay.Outcome.GONE and not chosen.discard_gone)
+        _say(f"{one.outcome:8}{one.given_up_at:26}{one.function.rpartition(':')[2]}  {one.detail}")
+    _say(f"{left} are left in {url}" if left else "nothing is left" if not chosen.dry_run else "nothing was changed")
+    return 1 if left else 0
 
 
 def _verify(chosen: argparse.Namespace) -> int:

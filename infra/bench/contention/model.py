@@ -138,9 +138,11 @@ class _Stage:
 
     def draft(self, number: int | None = None) -> message.Draft:
         """A message; of a FIFO queue in the group of that number, or in any."""
-        groups = self.case.groups
-        place = self.world.random.randrange(groups or 1) if number is None else number % (groups or 1)
-        return message.Draft(body="x" * self.case.body_bytes, group_id=f"g{place}" if groups else None)
+        body, groups = "x" * self.case.body_bytes, self.case.groups
+        if not groups:
+            return message.Draft(body=body)
+        place = self.world.random.randrange(groups) if number is None else number % groups
+        return message.Draft(body=body, group_id=f"g{place}")
 
     def fill(self, count: int) -> None:
         """Have messages in the queue, without a price."""

@@ -46,6 +46,7 @@ SERIES = (
         groups=_GROUPS,
     ),
     Series(title="FIFO: send, one by one", run=model.send, batch=1, clients=_CLIENTS, shards=_SHARDS, groups=_GROUPS),
+    Series(title="FIFO: send to one group", run=model.send, batch=1, clients=_CLIENTS[:-1], shards=(1,), groups=1),
 )
 QUICK = (
     Series(title="Receive and delete, one by one", run=model.receive, batch=1, clients=(1, 8), shards=(1, 2)),
@@ -122,8 +123,9 @@ def _blocks(found: Sequence[Found]) -> Iterator[str]:
         " burst and adaptive capacity left out), in virtual time.\n"
         f"A round trip to DynamoDB takes {low:.0f} to {high:.0f} ms; a throttled call is tried again as boto3 does.\n"
         "Each client is a process of its own that calls without a pause; the queue has more messages than they take.\n"
-        f"A FIFO queue's messages are in {_GROUPS:,} groups, so that clients seldom meet in one; conflicts of"
-        " transactions that do are left out.\n"
+        f"A FIFO queue's messages are in {_GROUPS:,} groups, unless told otherwise. A transaction is assumed to keep"
+        f" others from writing its items for {1000 * world.TRANSACTION:.0f} ms, in which they meet a conflict and try"
+        " again.\n"
         "`make scaling` runs it and writes this page; it comes out the same each time.\n"
         "Nothing of it was measured on AWS.\n"
     )
