@@ -226,13 +226,15 @@ class Function:
         return [process.pid for process in self._processes]
 
     def close(self) -> None:
-        """End the processes, whatever they have in hand."""
+        """End the processes, whatever they have in hand; there will be no others."""
+        with self._lock:
+            self._broken = FunctionError("the function has been closed")
         for process in self._processes:
             process.kill()
             process.wait()
         with self._lock:
             for invocation in self._taken.values():
-                invocation.outcome.set_exception(FunctionError("the function has been closed"))
+                invocation.outcome.set_exception(self._broken)
             for idle in self._idle:
                 idle.put(None)
         self._api.close()

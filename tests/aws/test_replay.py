@@ -10,6 +10,7 @@ from chalicelib.storage import schema
 from infra.aws import replay
 from infra.bench import listening
 from infra.local import engine as engines
+from tests import live
 
 PREFIX = "openmns-dev-"
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
@@ -23,7 +24,7 @@ class World:
     def __init__(self, engine):
         self.engine = engine
         self.queue = boto3.client("sqs", **KEYS)
-        self.url = self.queue.create_queue(QueueName="dead")["QueueUrl"]
+        self.url = self.queue.create_queue(QueueName=live.unique("dead"))["QueueUrl"]  # moto may be in use
         for name in "abc":
             item = {"pk": {"S": "t1#0"}, "sk": {"S": name}, "body": {"S": name}}
             engine.put_item(TableName=PREFIX + schema.PUBLICATIONS.name, Item=item)

@@ -175,21 +175,6 @@ class Deployment:
         """The event of an EventBridge rule, as it comes each minute; the function may go on for most of it."""
         threading.Thread(target=self._run, args=(name,), daemon=True).start()
 
-    @contextlib.contextmanager
-    def scheduled(self, name: str) -> Iterator[None]:
-        """Let an EventBridge rule come again and again meanwhile; what it began last may go on for a while."""
-        ended = threading.Event()
-
-        def go_on() -> None:
-            while not ended.wait(_PAUSE_SECONDS):
-                self._run(name)
-
-        threading.Thread(target=go_on, daemon=True).start()
-        try:
-            yield
-        finally:
-            ended.set()
-
     def _run(self, name: str) -> None:
         with contextlib.suppress(lambdas.FunctionError):  # that it has been closed meanwhile
             self.invoke(name, _minute(name))

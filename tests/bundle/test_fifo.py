@@ -1,8 +1,5 @@
 """FIFO queues and topics, and dead letters, through the bundle: order is kept by whatever process a call reaches."""
 
-import contextlib
-from collections.abc import Iterator
-
 import pytest
 
 from tests import live
@@ -17,13 +14,6 @@ SEVERAL = {
     "test_a_long_poll_wakes_when_a_delete_frees_a_group",
     "test_eight_consumers_and_four_producers_keep_two_hundred_messages_in_order",
 }  # at once
-
-
-@pytest.fixture(autouse=True)
-def _release(request: pytest.FixtureRequest, deployed: Deployment) -> Iterator[None]:
-    """Dead letters are found by a schedule where nobody asks their queue any more."""
-    with deployed.scheduled("Release") if "dead_letter" in request.function.__name__ else contextlib.nullcontext():
-        yield
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_publication_whose_record_was_given_up_is_brought_by_a_replay(
     client.delete(queue, first.receipt_handle)
     with moto.mock_aws(config={"core": {"mock_credentials": False}}):
         sqs = boto3.session.Session().client("sqs", **KEYS)
-        url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        url = sqs.create_queue(QueueName=f"dead-{queue}")["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(given_up(deployed, published)))
         made = replay.Replay(queue=sqs, url=url, streams=deployed.tables, invoke=deployed.invoke, patience=0)
         assert [one.outcome for one in made.run()] == [replay.Outcome.DONE]
