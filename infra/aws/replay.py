@@ -15,12 +15,14 @@ from typing import Any
 from botocore import exceptions
 
 from infra.aws import functions
+from infra.local import stream
 
 Json = dict[str, Any]
 
 _HIDDEN_SECONDS = 3_600  # a message in hand; what is left over is shown again in the end
 _AT_ONCE = 10  # messages; SQS's most
 _EMPTY_PAGES = 100  # of a stream's shard, in a row: what is wanted is not there
+_BATCH = {"streamArn", "shardId", "startSequenceNumber", "endSequenceNumber", "batchSize"}  # what is told of one
 _GONE = ("TrimmedDataAccessException", "ResourceNotFoundException")
 
 Invoke = Callable[[str, Json], Any]
@@ -84,7 +86,7 @@ class Replay:
             while batch := self._receive():
                 left += [message["ReceiptHandle"] for message in batch]
                 for message in batch:
-                    replayed = self._replay(json.loads(message["Body"]), look=look)
+                    replayed = self._replay(message["Body"], look=look)
                     if replayed.outcome is Outcome.DONE or (discard and replayed.outcome is Outcome.GONE):
                         self._queue.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
                         left.remove(message["ReceiptHandle"])
@@ -103,9 +105,14 @@ class Replay:
         found: list[Json] = answer.get("Messages", [])
         return found
 
-    def _replay(self, told: Json, *, look: bool) -> Replayed:
+    def _replay(self, body: str, *, look: bool) -> Replayed:
+        told = _read(body)
+        if told is None:
+            detail = "this is no message of Lambda's: delete it by hand"
+            return Replayed(outcome=Outcome.FAILED, function="-", given_up_at="-", detail=detail)
         try:
-            outcome, detail = self._again(told, look=look)
+            detail = self._again(told, look=look)
+            outcome = Outcome.SEEN if look else Outcome.DONE
         except GoneError as error:
             outcome, detail = Outcome.GONE, str(error)
         except FunctionError as error:
@@ -113,16 +120,17 @@ class Replay:
         function = told["requestContext"]["functionArn"]
         return Replayed(outcome=outcome, function=function, given_up_at=told["timestamp"], detail=detail)
 
-    def _again(self, told: Json, *, look: bool) -> tuple[Outcome, str]:
+    def _again(self, told: Json, *, look: bool) -> str:
+        """What a message is about, which is done unless it is only looked at."""
         function, batch = told["requestContext"]["functionArn"], told.get("DDBStreamBatchInfo")
         if batch is None:
             if not look:
                 self._invoke(function, told["requestPayload"])
-            return Outcome.SEEN if look else Outcome.DONE, "an event of a bucket"
+            return "an event of a bucket"
         records = self._records(batch)
         if not look:
             self._hand_over(function, records)
-        return Outcome.SEEN if look else Outcome.DONE, f"{len(records)} records of {_table(batch)}"
+        return f"{len(records)} records of {_table(batch)}"
 
     def _hand_over(self, function: str, records: Sequence[Json]) -> None:
         """Have all records done, those that the function leaves over included, as long as it gets on."""
@@ -154,7 +162,7 @@ class Replay:
                 for record in page["Records"]:
                     if int(record["dynamodb"]["SequenceNumber"]) > last:
                         return found
-                    handed = _as_event(record, arn)
+                    handed = stream.lambda_record(record, arn)
                     if any(functions.matches(pattern, handed) for pattern in filters):
                         found.append(handed)
                     if int(record["dynamodb"]["SequenceNumber"]) == last:
@@ -164,6 +172,17 @@ class Replay:
             if error.response["Error"]["Code"] not in _GONE:
                 raise
         raise GoneError(f"{batch['batchSize']} records of {_table(batch)} can be read no more")
+
+
+def _read(body: str) -> Json | None:
+    """A message of Lambda's; None: it is something else."""
+    try:
+        told: Json = json.loads(body)
+        is_lambdas = told["timestamp"] and told["requestContext"]["functionArn"]
+        is_whole = "requestPayload" in told or told["DDBStreamBatchInfo"].keys() >= _BATCH
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return told if is_lambdas and is_whole else None
 
 
 def _filters(table: str) -> Sequence[Mapping[str, Any]]:
@@ -180,13 +199,6 @@ def _table(batch: Mapping[str, Any]) -> str:
 
 def _sequence(record: Mapping[str, Any]) -> str:
     return str(record["dynamodb"]["SequenceNumber"])
-
-
-def _as_event(record: Mapping[str, Any], arn: str) -> Json:
-    """A record as Lambda hands it to a function."""
-    change = dict(record["dynamodb"])
-    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-    return {**record, "dynamodb": change, "eventSourceARN": arn}
 
 
 def by_lambda(client: Any) -> Invoke:

@@ -93,15 +93,17 @@ def application(account: Account, outputs: Mapping[str, str]) -> bootstrap.Appli
     )
 
 
-def replay(account: Account, url: str) -> replays.Replay:
-    """What has what is in a stack's queue of dead records done again."""
+def replay(account: Account, url: str, *, look: bool, discard: bool) -> Iterator[replays.Replayed]:
+    """Have done again what is in a stack's queue of dead records; raises DeployError where AWS says no."""
     patient = Config(read_timeout=_LONGEST_FUNCTION_SECONDS, retries={"max_attempts": 0})
-    return replays.Replay(
+    made = replays.Replay(
         queue=account.client("sqs"),
         url=url,
         streams=account.client("dynamodbstreams"),
         invoke=replays.by_lambda(account.session.client("lambda", config=patient)),
     )
+    with _explained("replay"):
+        yield from made.run(look=look, discard=discard)
 
 
 class Stack:

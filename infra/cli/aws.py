@@ -204,11 +204,12 @@ def _replayed(chosen: argparse.Namespace) -> int:
 
     account, of = _stack(chosen)
     url = of.outputs()["DeadRecordsURL"]
+    gone = {replay.Outcome.DONE} | ({replay.Outcome.GONE} if chosen.discard_gone else set())
     left = 0
-    for one in stack.replay(account, url).run(look=chosen.dry_run, discard=chosen.discard_gone):
-        left += one.outcome is replay.Outcome.FAILED or (one.outcome is replay.Outcome.GONE and not chosen.discard_gone)
+    for one in stack.replay(account, url, look=chosen.dry_run, discard=chosen.discard_gone):
+        left += one.outcome not in gone
         _say(f"{one.outcome:8}{one.given_up_at:26}{one.function.rpartition(':')[2]}  {one.detail}")
-    _say(f"{left} are left in {url}" if left else "nothing is left" if not chosen.dry_run else "nothing was changed")
+    _say(f"{left} messages are left in {url}" if left else "nothing is left")
     return 1 if left else 0
 
 

@@ -143,6 +143,17 @@ def test_records_that_their_stream_has_no_more_are_told_of_and_forgotten_if_want
     assert world.handed == []
 
 
+@pytest.mark.parametrize(
+    "body", ["", "hello", "[]", "{}", '{"timestamp": "x", "requestContext": {"functionArn": "f"}}']
+)
+def test_what_is_no_message_of_lambdas_stays_and_holds_up_nothing(world, body):
+    world.queue.send_message(QueueUrl=world.url, MessageBody=body or " ")
+    world.give_up()
+    no, done = "this is no message of Lambda's: delete it by hand", "3 records of openmns-dev-publications"
+    assert sorted(world.run()) == [("done", done), ("failed", no)]
+    assert world.left() == 1
+
+
 def test_who_only_looks_changes_nothing(world):
     world.give_up()
     for _ in range(2):
