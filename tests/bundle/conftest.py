@@ -51,10 +51,13 @@ def deployed(packages, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
         tables = deployment.Tables(url)
         stack = deployment.Stack(packages[template.Door.REST].template)
         made = deployment.Deployment(sandbox, stack, tables, url, kms, folder)
+        public = Server(fronts.rest(made.function("APIHandler")))  # where receivers of pushes find the certificate
+        made.announce(public.endpoint)
         try:
             made.set_up()
             yield made
         finally:
+            public.close()
             made.close()
             tables.close()
         assert (made.log.read_text(), made.errors) == ("", [])
@@ -102,7 +105,6 @@ def functions(deployed: deployment.Deployment, packages) -> dict[str, lambdas.Fu
 @pytest.fixture(scope="session")
 def servers(deployed: deployment.Deployment, functions) -> Iterator[dict[str, Server]]:
     made = {name: Server(front(functions[name])) for name, front in FRONTS.items()}
-    deployed.announce(made["REST API"].endpoint)
     yield made
     for server in made.values():
         server.close()
