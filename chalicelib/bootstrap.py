@@ -388,6 +388,13 @@ def _client(service: str, **config: Any) -> Any:
     return session.get_session().create_client(service, config=Config(**config))
 
 
+def _come_again(pick: Callable[[int], int], *, attempts: int, response: Any, **_: object) -> float | None:
+    """Seconds until a throttled transaction is tried again, as botocore has it for all other calls; None: it is not."""
+    if response is None or attempts > limits.ENGINE_ATTEMPTS or not errors.lacks_units(response[1]):
+        return None
+    return pick(1000) / 1000 * 2.0 ** (attempts - 1)
+
+
 def _attempts(most: int) -> dict[str, Any]:
     return {"mode": "standard", "max_attempts": most}
 
@@ -417,6 +424,9 @@ def application() -> Application:
         connect_timeout=limits.ENGINE_SECONDS,
         read_timeout=limits.ENGINE_SECONDS,
         max_pool_connections=_PARALLEL_CALLS,
+    )
+    engine.meta.events.register(
+        "needs-retry.dynamodb.TransactWriteItems", functools.partial(_come_again, clocks.RandomIds().pick)
     )
     pool = futures.ThreadPoolExecutor(_PARALLEL_CALLS)
 

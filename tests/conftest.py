@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib import clock as clocks
 from chalicelib.storage import (
     accounts,
@@ -37,7 +38,23 @@ NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT, the moment of the prot
 
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")  # what fails on purpose need not be read
 
+_TRACES = ("PYTEST_CURRENT_TEST", "AWS_EXECUTION_ENV")  # pytest's own, and where Chalice names itself
 _prefixes = (f"t{number}-" for number in itertools.count())
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_trace() -> Iterator[None]:
+    """No test sees in its process what another one has left there, so that none depends on the order."""
+    before = _environment()
+    yield
+    bootstrap._installed.clear()
+    bootstrap.application.cache_clear()
+    bootstrap._aws.cache_clear()
+    assert _environment() == before
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _TRACES}
 
 
 class HandClock:

@@ -1,7 +1,6 @@
 """The trigger driver on each engine, with a clock moved by hand."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -46,13 +45,10 @@ class Local:
 
 
 @pytest.fixture
-def local(engine, prefix, clock) -> Iterator[Local]:
-    before = list(bootstrap._installed)
+def local(engine, prefix, clock) -> Local:
     made = bootstrap.build(settings.Settings(table_prefix=prefix), engine=engine, clock=clock, vault=vault.in_memory())
     bootstrap.install(made)
-    yield Local(application=made, lot=parking.ParkingLot(), engine=engine, prefix=prefix)
-    bootstrap._installed[:] = before
-    bootstrap.application.cache_clear()
+    return Local(application=made, lot=parking.ParkingLot(), engine=engine, prefix=prefix)
 
 
 @pytest.fixture
