@@ -69,13 +69,13 @@ scaling: $(VENV)/.bench  ## a model of many clients on one queue, in virtual tim
 	@$(BIN)/python -m infra.bench.contention --report docs/scaling.md $(ARGS)
 
 STAGE ?= dev
-DOOR ?= rest
+DOOR ?=
 
 package: $(VENV)/.aws  ## what is deployed to AWS, into build/STAGE (STAGE=dev|prod|private DOOR=rest|http|url)
-	@$(BIN)/mns aws package --stage $(STAGE) --door $(DOOR) $(ARGS)
+	@$(BIN)/mns aws package --stage $(STAGE) $(if $(DOOR),--door $(DOOR)) $(ARGS)
 
 deploy: $(VENV)/.aws  ## deploy it to the account and region that your AWS configuration names (ARGS='--help' for more)
-	@$(BIN)/mns aws deploy --stage $(STAGE) --door $(DOOR) $(ARGS)
+	@$(BIN)/mns aws deploy --stage $(STAGE) $(if $(DOOR),--door $(DOOR)) $(ARGS)
 
 destroy: $(VENV)/.aws  ## take a stage down; its tables stay unless ARGS='--delete-data'
 	@$(BIN)/mns aws destroy --stage $(STAGE) $(ARGS)

@@ -4,7 +4,6 @@ import functools
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent import futures
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import clock as clocks
@@ -31,6 +30,7 @@ from chalicelib.broker import (
 )
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, certificate, delivery, endpoint, limits, object_event, publication, queue, topic
+from chalicelib.model.frozen import frozen
 from chalicelib.push import addresses, http, lanes, mail, mobile, noted, signing, sms
 from chalicelib.push import queue as queue_channel
 from chalicelib.rpc import dispatcher
@@ -54,9 +54,11 @@ _PARALLEL_CALLS = 16  # a full batch of claims goes out at once
 
 _Records = Iterable[Mapping[str, Any]]  # of a table's stream, as Lambda receives them
 Services = Callable[[str], Any]  # the client of another AWS service, such as "ses", by boto3's name for it
+# Another way to keep the messages of queues, and to count them, given what encrypts them and where queues are kept.
+KeepMessages = Callable[[sealing.Sealing, ports.Queues, ports.Ids], tuple[ports.Messages, ports.Counted]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Application:
     """Everything a door can call."""
 
@@ -99,6 +101,7 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     read_key: Callable[[str], signing.Key] | None = None,
     purge_seconds: float = limits.PURGE_SECONDS,
     public_secret: str | None = None,
+    keep_messages: KeepMessages | None = None,
 ) -> Application:
     """Put an application together on an engine; time and ids are the machine's unless handed in.
 
@@ -118,9 +121,9 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
         read_key: makes what signs pushes of a key's PEM text; `push.signing` does unless handed in.
         purge_seconds: how long one run of a purge may take.
         public_secret: of keys that are refused, since everybody knows it.
+        keep_messages: makes what keeps the messages of queues; they are in tables of the engine unless handed in.
     """
-    clock = clock or clocks.SystemClock()
-    ids = ids or clocks.RandomIds()
+    clock, ids = clock or clocks.SystemClock(), ids or clocks.RandomIds()
     services = services or _aws
     vault = vault or vaults.KmsVault(
         client=lambda: services("kms"),
@@ -141,17 +144,11 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     delivery_store = delivery_table.Deliveries(gate=gate, batches=batch, prefix=prefix)
     account_store = account_table.Accounts(gate=gate, prefix=prefix)
     tally_store = tally_table.Tallies(gate=gate, batches=batch, prefix=prefix)
-    message_store = message_table.Messages(
-        gate=gate,
-        batches=batch,
-        payloads=payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes),
-        fan=fan,
-        ids=ids,
-        prefix=prefix,
-    )
+    keep = keep_messages or _in_tables(gate=gate, batch=batch, fan=fan, settings=settings, counted=tally_store)
+    message_store, counted = keep(seal, queue_store, ids)
     queue_verbs = queues.Queues(
         store=queue_store,
-        tallies=tally_store,
+        tallies=counted,
         sealing=seal,
         clock=clock,
         ids=ids,
@@ -204,7 +201,10 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
             store=event_rule_store, find_queue=queue_verbs.find, find_topic=topic_verbs.find, clock=clock
         ),
         calls=throttle.Calls(
-            clock=wall or clock, account_rate=settings.account_rate, metadata_rate=settings.metadata_rate
+            clock=wall or clock,
+            region=settings.region,
+            account_rate=settings.account_rate,
+            metadata_rate=settings.metadata_rate,
         ),
         sessions=session_verbs,
         permissions=permission_verbs,
@@ -315,6 +315,25 @@ def build(  # noqa: PLR0913  # a composition root is handed every collaborator t
     )
 
 
+def _in_tables(
+    *,
+    gate: errors.Gate,
+    batch: batches.Batches,
+    fan: client.Fan,
+    settings: configuration.Settings,
+    counted: ports.Counted,
+) -> KeepMessages:
+    """Messages in tables of the engine, counted from their stream."""
+
+    def keep(seal: sealing.Sealing, _: ports.Queues, ids: ports.Ids) -> tuple[ports.Messages, ports.Counted]:
+        prefix = settings.table_prefix
+        kept = payloads.Payloads(gate=gate, batches=batch, sealing=seal, prefix=prefix, inline=settings.inline_bytes)
+        made = message_table.Messages(gate=gate, batches=batch, payloads=kept, fan=fan, ids=ids, prefix=prefix)
+        return made, counted
+
+    return keep
+
+
 def _channels(
     settings: configuration.Settings,
     *,
@@ -369,6 +388,13 @@ def _client(service: str, **config: Any) -> Any:
     return session.get_session().create_client(service, config=Config(**config))
 
 
+def _come_again(pick: Callable[[int], int], *, attempts: int, response: Any, **_: object) -> float | None:
+    """Seconds until a throttled transaction is tried again, as botocore has it for all other calls; None: it is not."""
+    if response is None or attempts > limits.ENGINE_ATTEMPTS or not errors.lacks_units(response[1]):
+        return None
+    return pick(1000) / 1000 * 2.0 ** (attempts - 1)
+
+
 def _attempts(most: int) -> dict[str, Any]:
     return {"mode": "standard", "max_attempts": most}
 
@@ -398,6 +424,9 @@ def application() -> Application:
         connect_timeout=limits.ENGINE_SECONDS,
         read_timeout=limits.ENGINE_SECONDS,
         max_pool_connections=_PARALLEL_CALLS,
+    )
+    engine.meta.events.register(
+        "needs-retry.dynamodb.TransactWriteItems", functools.partial(_come_again, clocks.RandomIds().pick)
     )
     pool = futures.ThreadPoolExecutor(_PARALLEL_CALLS)
 

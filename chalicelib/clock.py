@@ -7,10 +7,14 @@ import secrets
 import string
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
-_POOL_BYTES = 4096
+_BLOCK = 512  # times sixteen random digits that are taken from the system at once
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -40,9 +44,9 @@ class RandomIds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._last = (0, 0)  # ms and sequence of the newest message id
+        self._last = 0  # ms and sequence of the newest message id, as one number
         self._requests = itertools.count(secrets.randbits(32))
-        self._pool, self._used = "", 0  # random hex digits, and how many of them were handed out
+        self._digits: Iterator[str] = iter(())  # random upper-case hex digits, sixteen at a time
         os.register_at_fork(after_in_child=self._forget)
 
     def message_id(self, now: int) -> str:
@@ -54,24 +58,21 @@ class RandomIds:
         """
         part = (time.time_ns() % _MILLISECOND << _SEQUENCE_BITS) // _MILLISECOND
         with self._lock:
-            moment, sequence = self._last
-            sequence += 1
-            if sequence >> _SEQUENCE_BITS:
-                moment, sequence = moment + 1, 0
-            moment, sequence = self._last = max((moment, sequence), (now, part))
-            return f"{moment:012X}{sequence:04X}{self._draw(16).upper()}"
+            order = self._last = max(self._last + 1, now << _SEQUENCE_BITS | part)
+        return f"{order:016X}{next(self._digits, None) or self._draw()}"
 
     def request_id(self, now: int) -> str:
         """24 upper-case hex digits, the first eight the seconds since the epoch, as MNS does it."""
-        return f"{now // 1000:08X}{self._hex(8).upper()}{next(self._requests) & 0xFFFFFFFF:08X}"
+        drawn = next(self._digits, None) or self._draw()
+        return f"{now // 1000:08X}{drawn[:8]}{next(self._requests) & 0xFFFFFFFF:08X}"
 
     def queue_id(self) -> str:
         """16 hex digits."""
-        return self._hex(16)
+        return (next(self._digits, None) or self._draw()).lower()
 
     def stamp(self) -> str:
         """12 hex digits that tell one claim on a message from the others."""
-        return self._hex(12)
+        return (next(self._digits, None) or self._draw())[:12].lower()
 
     def order_id(self) -> str:
         """The 15-digit number of an order, as OpenService answers it."""
@@ -103,19 +104,13 @@ class RandomIds:
 
     def _forget(self) -> None:
         """Let a forked process draw random digits of its own."""
-        self._pool, self._used = "", 0
+        self._digits = iter(())
 
-    def _hex(self, digits: int) -> str:
-        with self._lock:
-            return self._draw(digits)
-
-    def _draw(self, digits: int) -> str:
-        """Random hex digits, under the lock.
+    def _draw(self) -> str:
+        """Sixteen random hex digits.
 
         They are taken from the system in blocks, since every call there lets other threads run first.
         """
-        start = self._used
-        if start + digits > len(self._pool):
-            self._pool, start = secrets.token_hex(_POOL_BYTES), 0
-        self._used = start + digits
-        return self._pool[start : self._used]
+        drawn = secrets.token_hex(_BLOCK * 8).upper()
+        self._digits = iter([drawn[start : start + 16] for start in range(16, len(drawn), 16)])
+        return drawn[:16]

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.model import limits, object_event, throttle
+from chalicelib.model.frozen import frozen
 
 LOCAL_SECRET = "openmns-secret"  # noqa: S105  # the public default of servers that listen on their own machine only
 _PLACEHOLDER_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/none"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Settings:
     """What a deployment decides; every field can be set by its environment variable."""
 

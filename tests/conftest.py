@@ -1,5 +1,6 @@
 """Fixtures that all tiers share: engines, each with tables of its own per test, and a clock moved by hand."""
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib import clock as clocks
 from chalicelib.storage import (
     accounts,
@@ -30,12 +32,29 @@ from infra.bench.costs import meter
 from infra.embedded.engine import EmbeddedEngine
 from infra.local import engine as engines
 from infra.local import vault
+from infra.local.store import messages as local_messages
 
 NOW = 1_704_164_645_000  # Tue, 02 Jan 2024 03:04:05 GMT, the moment of the protocol document's examples
 
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")  # what fails on purpose need not be read
 
+_TRACES = ("PYTEST_CURRENT_TEST", "AWS_EXECUTION_ENV")  # pytest's own, and where Chalice names itself
 _prefixes = (f"t{number}-" for number in itertools.count())
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_trace() -> Iterator[None]:
+    """No test sees in its process what another one has left there, so that none depends on the order."""
+    before = _environment()
+    yield
+    bootstrap._installed.clear()
+    bootstrap.application.cache_clear()
+    bootstrap._aws.cache_clear()
+    assert _environment() == before
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _TRACES}
 
 
 class HandClock:
@@ -60,12 +79,12 @@ class Stores:
     """Every table of one test, and what its calls cost."""
 
     queues: queues.Queues
-    messages: messages.Messages
+    messages: messages.Messages | local_messages.Messages
     topics: topics.Topics
     subscriptions: subscriptions.Subscriptions
     publications: publications.Publications
     deliveries: deliveries.Deliveries
-    tallies: tallies.Tallies
+    tallies: tallies.Tallies | local_messages.Messages
     identities: identities.Identities
     directory: directory.Directory
     accounts: accounts.Accounts
@@ -113,6 +132,30 @@ def engine(request: pytest.FixtureRequest, prefix: str) -> engines.LocalEngine:
 
 @pytest.fixture
 def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
+    return in_tables(engine, prefix, clock)
+
+
+@pytest.fixture(params=["moto", "embedded", "local"])
+def kept(request: pytest.FixtureRequest, prefix: str, clock: HandClock) -> Stores:
+    """The same, and the local server's own way to keep messages."""
+    is_local = request.param == "local"
+    made: engines.LocalEngine = request.getfixturevalue(f"{'embedded' if is_local else request.param}_engine")
+    engines.make_tables(made, prefix)
+    stores = in_tables(made, prefix, clock)
+    if not is_local:
+        return stores
+    own = local_messages.Messages(
+        engine=made,
+        seal=stores.sealing,
+        queues=stores.queues,
+        ids=clocks.RandomIds(),
+        announce=lambda queue_id, visible, next_due: None,
+    )
+    return dataclasses.replace(stores, messages=own, tallies=own)
+
+
+def in_tables(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
+    """Everything in tables of an engine, as it is deployed."""
     recorder = meter.Meter(engine)
     gate = errors.Gate(recorder)
     batch = batches.Batches(gate=gate, clock=clock)

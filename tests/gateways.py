@@ -7,13 +7,15 @@ known, the harder of the possible habits is taken.
 import base64
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib import parse
 
+from infra.bench import listening
+from infra.bench.listening import Pairs
+
 Event = dict[str, Any]
-Pairs = Sequence[tuple[str, str]]
+Sent, Answered = listening.Request, listening.Answer
 
 STAGE = "api"
 DEPTH = 8  # of Chalice's routes; what is deeper never reaches the function
@@ -24,34 +26,6 @@ _TAKEN = _HOPS | {  # by REST APIs, from what the client sent
 _RENAMED = frozenset({"connection", "content-length", "date", "server", "www-authenticate"})  # of a function's answers
 _TEXTS = ("text/", "application/json", "application/javascript", "application/xml")  # anything else is base64
 _BINARY = ("application/octet-stream", "application/zip", "image/", "audio/", "video/")  # of Chalice's REST APIs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sent:
-    """A request as it comes from the wire."""
-
-    method: str
-    target: str
-    headers: Pairs
-    body: bytes = b""
-    peer: str = "127.0.0.1"
-
-    @property
-    def path(self) -> str:
-        return self.target.partition("?")[0]
-
-    @property
-    def query(self) -> str:
-        return self.target.partition("?")[2]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answered:
-    """A response as it goes to the wire."""
-
-    status: int
-    headers: Pairs
-    body: bytes
 
 
 def rest_event(sent: Sent, *, now: int, stage: str = "", scheme: str = "http") -> Event | None:

@@ -7,14 +7,6 @@ from chalicelib.api.operations import Call, Operation
 from chalicelib.model import endpoint, errors, policy, resource
 from chalicelib.wire import conditions, http, messages, queues, subscriptions, topics
 
-_PUSH_TYPES = {  # as the 2022-01-19 API calls them
-    endpoint.Kind.HTTP: "http",
-    endpoint.Kind.QUEUE: "queue",
-    endpoint.Kind.MAIL: "mail",
-    endpoint.Kind.SMS: "sms",
-    endpoint.Kind.MOBILE: "push",
-}
-
 
 def asked(operation: Operation, call: Call, now: int) -> policy.Asked:
     """What a call asks for, for policies to judge."""
@@ -55,8 +47,8 @@ def _own(operation: Operation, call: Call, key: str) -> Sequence[str]:
             case _ if key.startswith(conditions.RESOURCE_TAG):
                 return conditions.tag(key, conditions.RESOURCE_TAG, _tags(call))
             case "Subscribe", "mns:pushtype":
-                wanted = subscriptions.parse_subscription(call.request.body)
-                return (_PUSH_TYPES[wanted.target.kind],)
+                wanted = subscriptions.parse_subscription(call.request.body, call.namespace)
+                return endpoint.PUSH_TYPES[wanted.target.kind]
     return ()
 
 

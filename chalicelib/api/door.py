@@ -6,8 +6,9 @@ together before it opens the transaction in which they run.
 
 import functools
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from chalicelib import telemetry
 from chalicelib.api import conditions, operations, table, waiting
@@ -18,19 +19,8 @@ from chalicelib.rpc import dispatcher
 from chalicelib.wire import endpoint, http, signatures
 from chalicelib.wire import errors as wire_errors
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _NAMESPACES_KEPT = 256
 _HEALTH = "/health"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Exchange:
-    """A request in hand."""
-
-    request: http.Request
-    request_id: str
 
 
 class Door:
@@ -56,33 +46,32 @@ class Door:
         self._explain = explain_signatures
         self._router = operations.Router(table.TABLE)
 
-    def admit(self, request: http.Request) -> "http.Response | Callable[[], operations.Step]":
+    def admit(self, request: http.Request) -> http.Response | Callable[[], operations.Step]:
         """Let a request in, or answer it at once; what is returned to run it never raises, and neither does this."""
         if self._rpc.takes(request):
             return self._rpc.admit(request)
-        exchange = self._exchange(request)
+        now = self._clock.now()
+        request_id = self._ids.request_id(now)
         try:
             if request.path == _HEALTH and request.method in ("GET", "HEAD"):
-                return _finish(exchange, _healthy())
+                return _finish(_healthy(), request_id)
             if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
-                return _finish(exchange, self._certificate())
+                return _finish(self._certificate(), request_id)
             operation, path = self._router.find(request)
-            caller, namespace = self._authenticate(request)
+            caller, namespace = self._authenticate(request, now)
             call = operations.Call(
                 request=request,
                 caller=caller,
                 namespace=namespace,
                 verbs=self._verbs,
                 path=path,
-                request_id=exchange.request_id,
+                request_id=request_id,
             )
-            self._verbs.permissions.authorise(
-                caller, namespace.account_id, lambda now: conditions.asked(operation, call, now)
-            )
+            self._verbs.permissions.authorise(caller, namespace.account_id, partial(conditions.asked, operation, call))
             self._verbs.calls.admit(namespace, metadata=operation.is_metadata)  # nobody uses up the rate of another
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
-            return self._failed(exchange, error)
-        return lambda: self._guard(exchange, lambda: operation.run(call))
+            return self._failed(request, request_id, error)
+        return partial(self._guard, call, partial(operation.run, call))
 
     def begin(self, request: http.Request) -> operations.Step:
         """Take in a request and run it; never raises."""
@@ -110,37 +99,33 @@ class Door:
         """The response for a request that the door's owner does not let in."""
         if self._rpc.takes(request):
             return self._rpc.refuse(request, error)
-        return self._failed(self._exchange(request), error)
+        return self._failed(request, self._ids.request_id(self._clock.now()), error)
 
-    def _exchange(self, request: http.Request) -> _Exchange:
-        return _Exchange(request=request, request_id=self._ids.request_id(self._clock.now()))
-
-    def _guard(self, exchange: _Exchange, step: "Callable[[], operations.Step]") -> operations.Step:
+    def _guard(self, call: operations.Call, step: Callable[[], operations.Step]) -> operations.Step:
         try:
             outcome = step()
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
-            return self._failed(exchange, error)
+            return self._failed(call.request, call.request_id, error)
         if isinstance(outcome, operations.Waiting):
-            resume = outcome.resume
             return replace(
                 outcome,
-                resume=lambda: self._guard(exchange, resume),
-                give_up=lambda: self._failed(exchange, errors.MessageNotExist()),
+                resume=partial(self._guard, call, outcome.resume),
+                give_up=partial(self._failed, call.request, call.request_id, errors.MessageNotExist()),
             )
-        return _finish(exchange, outcome)
+        return _finish(outcome, call.request_id)
 
-    def _failed(self, exchange: _Exchange, error: Exception) -> http.Response:
+    def _failed(self, request: http.Request, request_id: str, error: Exception) -> http.Response:
         known = wire_errors.known(error)
         if isinstance(known, errors.InternalError):
             telemetry.logger.error(
                 "request failed",
-                request_id=exchange.request_id,
-                method=exchange.request.method,
-                path=exchange.request.path,
+                request_id=request_id,
+                method=request.method,
+                path=request.path,
                 exc_info=error,
             )
-        response = wire_errors.render(known, request_id=exchange.request_id, host_id=exchange.request.host_url)
-        return _finish(exchange, response)
+        response = wire_errors.render(known, request_id=request_id, host_id=request.host_url)
+        return _finish(response, request_id)
 
     def _certificate(self) -> http.Response:
         """What receivers of pushes check the signature with; public."""
@@ -150,15 +135,17 @@ class Door:
         headers = {"Content-Type": "application/x-pem-file"}
         return http.Response(status=200, headers=headers, body=found.certificate_pem.encode())
 
-    def _authenticate(self, request: http.Request) -> tuple[account.Caller, account.Namespace]:
+    def _authenticate(self, request: http.Request, now: int) -> tuple[account.Caller, account.Namespace]:
         """Who calls, and about what, in the order of checks of section 3.3 of the protocol document."""
         authorization = signatures.read_authorization(request)
-        signatures.check_date(request, self._clock.now())
+        signatures.check_date(request, now)
         signatures.check_version(request)
         try:
             key = self._verbs.identities.known(authorization.access_key_id, request.headers.get("security-token", ""))
         except errors.SecurityToken as error:
             raise errors.AccessDenied(error.message) from error  # MNS has no code of its own for it
+        except errors.InactiveAccessKeyId as error:
+            raise errors.InvalidAccessKeyId from error  # nor for this
         caller = key.caller
         account_id, region = endpoint.read_host(request.headers.get("host", ""))
         if account_id is not None and account_id != caller.account_id:
@@ -186,9 +173,9 @@ def _healthy() -> http.Response:
     return http.Response(status=200, headers={"Content-Type": http.JSON}, body=json.dumps({"status": "ok"}).encode())
 
 
-def _finish(exchange: _Exchange, response: http.Response) -> http.Response:
+def _finish(response: http.Response, request_id: str) -> http.Response:
     """Add what every response has; the lower-case names are how the Java and Python SDKs look them up."""
-    headers = {"x-mns-request-id": exchange.request_id, "x-mns-version": limits.API_VERSION}
+    headers = {"x-mns-request-id": request_id, "x-mns-version": limits.API_VERSION}
     if response.body:
         headers["Content-Type"] = http.XML
     headers.update(response.headers)

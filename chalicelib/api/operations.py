@@ -7,19 +7,20 @@ Every door, local or deployed, finds its operation here. Adding one: its functio
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 from urllib import parse
 
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, errors
+from chalicelib.model.frozen import frozen
 from chalicelib.wire import http
 
 _PATHS_KEPT = 1024  # whose rows are remembered: clients ask the same queues again and again
 _LONGEST_KEPT = 512  # characters
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Call:
     """One call of an operation, its caller known."""
 
@@ -35,7 +36,7 @@ def _only_the_door_can() -> http.Response:
     raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Waiting:
     """A long poll that found nothing yet. Whoever runs it waits as it can, then resumes it, until it has a response."""
 
@@ -55,7 +56,7 @@ class Waiting:
 Step: TypeAlias = http.Response | Waiting
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Operation:
     """A row of the table: what is called, by which request."""
 
@@ -63,9 +64,9 @@ class Operation:
     method: str
     path: str  # with {variables}
     run: Callable[[Call], Step]
-    when: Callable[[http.Request], bool] = lambda request: True  # what else the request must have  # noqa: ARG005
+    when: Callable[[http.Request], bool] | None = None  # what else the request must have, or a later row may fit
 
-    @property
+    @functools.cached_property
     def is_metadata(self) -> bool:
         """Whether it is counted at the rate of calls that are not on messages."""
         return not self.path.endswith("/messages")
@@ -90,7 +91,7 @@ class Router:
         path = request.path
         rows, variables = self._matched(path) if len(path) <= _LONGEST_KEPT else self._match(path)
         for row in rows:
-            if row.method == request.method and row.when(request):
+            if row.method == request.method and (row.when is None or row.when(request)):
                 return row, variables
         if not rows:
             raise errors.InvalidRequestURL(f"The path {path[:256]} is not part of the API.")

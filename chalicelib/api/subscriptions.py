@@ -8,7 +8,7 @@ from chalicelib.wire import subscriptions as wire
 def subscribe(call: Call) -> http.Response:
     """Subscribe: 201, or 204 if there is the same one already; Location in both."""
     topic, name = call.path["topic"], call.path["subscription"]
-    attributes = wire.parse_subscription(call.request.body)
+    attributes = wire.parse_subscription(call.request.body, call.namespace)
     _, is_new = call.verbs.subscriptions.subscribe(call.namespace, topic, name, attributes)
     location = wire.subscription_url(call.request.host_url, topic, name)
     return http.Response(status=201 if is_new else 204, headers={"Location": location})
@@ -16,7 +16,7 @@ def subscribe(call: Call) -> http.Response:
 
 def set_attributes(call: Call) -> http.Response:
     """SetSubscriptionAttributes."""
-    change = wire.parse_change(call.request.body)
+    change = wire.parse_change(call.request.body, call.namespace)
     call.verbs.subscriptions.set_attributes(call.namespace, call.path["topic"], call.path["subscription"], change)
     return http.Response(status=204)
 

@@ -17,16 +17,8 @@ def _peeks(request: http.Request) -> bool:
     return request.flag("peekonly")
 
 
-def _receives(request: http.Request) -> bool:
-    return not request.flag("peekonly")
-
-
 def _is_single(request: http.Request) -> bool:
     return "receipthandle" in request.parameters
-
-
-def _is_batch(request: http.Request) -> bool:
-    return "receipthandle" not in request.parameters
 
 
 def _asks_for_account(request: http.Request) -> bool:
@@ -47,11 +39,9 @@ TABLE = (
     Operation(name="DeleteQueue", method="DELETE", path=_QUEUE, run=queues.delete),
     Operation(name="SendMessage, BatchSendMessage", method="POST", path=_MESSAGES, run=messages.send),
     Operation(name="PeekMessage, BatchPeekMessage", method="GET", path=_MESSAGES, run=messages.peek, when=_peeks),
-    Operation(
-        name="ReceiveMessage, BatchReceiveMessage", method="GET", path=_MESSAGES, run=messages.receive, when=_receives
-    ),
+    Operation(name="ReceiveMessage, BatchReceiveMessage", method="GET", path=_MESSAGES, run=messages.receive),
     Operation(name="DeleteMessage", method="DELETE", path=_MESSAGES, run=messages.delete, when=_is_single),
-    Operation(name="BatchDeleteMessage", method="DELETE", path=_MESSAGES, run=messages.delete_batch, when=_is_batch),
+    Operation(name="BatchDeleteMessage", method="DELETE", path=_MESSAGES, run=messages.delete_batch),
     Operation(name="ChangeMessageVisibility", method="PUT", path=_MESSAGES, run=messages.change_visibility),
     Operation(name="ListTopic", method="GET", path="/topics", run=topics.list_topics),
     Operation(name="CreateTopic", method="PUT", path=_TOPIC, run=topics.create, when=_creates),

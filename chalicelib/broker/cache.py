@@ -9,6 +9,7 @@ from chalicelib.model import limits
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+_LONGEST = limits.CACHE_SECONDS * 1000  # ms
 _MOST_ENTRIES = 10_000  # then it starts anew: what is used is soon back
 
 
@@ -23,7 +24,7 @@ class Cache(Generic[K, V]):
         """The value of `key`, loaded if it is not here or too old."""
         now = self._clock.now()
         entry = self._entries.get(key)
-        if entry is not None and 0 <= now - entry[0] < limits.CACHE_SECONDS * 1000:
+        if entry is not None and 0 <= now - entry[0] < _LONGEST:
             return entry[1]
         value = load()
         if value is None:

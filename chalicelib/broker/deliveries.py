@@ -96,6 +96,9 @@ class Deliver:
             self._end(item, lambda: _failed(item, detail))
             return
         now = self._clock.now()
+        if not what.is_open:
+            self._end(item, lambda: _sealed(item, now))
+            return
         turn = self._pushes.turn(to, item, now)
         if turn > now:  # not beyond its end, when it goes to the dead letters
             self._end(item, lambda: item.evolve(due_at=min(turn, item.expires_at)))
@@ -119,6 +122,8 @@ class Deliver:
             return self._give_up(item.evolve(detail="The retention of the message is over."), notification)
         try:
             outcome = self._channels[to.attributes.target.kind].push(notification)
+        except errors.InternalError:  # of a queue: its key cannot be used, say
+            return _sealed(item, started_at)
         except Exception as error:  # noqa: BLE001  # whatever a channel meets, the delivery is tried again
             outcome = delivery.Outcome(status=delivery.Status.UNKNOWN_ERROR, detail=type(error).__name__)
         return self._after(item, notification, started_at, outcome)
@@ -195,6 +200,13 @@ class Redeliver:
 
 def _failed(item: delivery.Delivery, detail: str) -> delivery.Delivery:
     return item.evolve(state=delivery.State.FAILED, due_at=None, detail=detail)
+
+
+def _sealed(item: delivery.Delivery, now: int) -> delivery.Delivery:
+    """A delivery that nothing can be done about now; that is no attempt, so it goes on for as long as it is of use."""
+    if now >= item.expires_at:
+        return _failed(item, "The message cannot be decrypted, or its queue cannot encrypt it.")
+    return item.evolve(due_at=min(now + limits.DELIVERY_SEALED_SECONDS * 1000, item.expires_at))
 
 
 def _pause(started: int, next_due: int | None, now: int) -> float:

@@ -8,18 +8,18 @@ completes it.
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chalicelib.broker import ports
 from chalicelib.model import account, errors, limits, policy, ram
+from chalicelib.model.frozen import frozen
 
 E = TypeVar("E", bound=ram.Entity)
 _HOLDERS: Mapping[str, type[ram.Holder]] = {kind.KIND: kind for kind in (ram.User, ram.Group, ram.Role)}
 ACCOUNTS = "accounts"  # the partition of the accounts themselves
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Attached:
     """A policy as it is attached to somebody."""
 
@@ -27,7 +27,7 @@ class Attached:
     attached_at: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Named:
     """An entity that another one names, and since when."""
 
@@ -351,6 +351,8 @@ class Directory:
         ]
 
     def _find(self, account_id: str, kind: type[E], name: str) -> E | None:
+        if len(name) > limits.POLICY_NAME_LENGTH:  # the longest that anything is called
+            return None
         found = self._store.get(account_id, kind.KIND, name)
         return found if isinstance(found, kind) else None
 

@@ -51,20 +51,25 @@ class EventRules:
 
     def get(self, namespace: account.Namespace, product: str, name: str) -> event_rule.EventRule:
         """The rule of that name; raises errors.EventRuleNotExist if there is none."""
-        found = self._store.get(namespace, name)
-        if found is None or found.product != product:
+        found = self._find(namespace, product, name)
+        if found is None:
             raise errors.EventRuleNotExist
         return found
 
     def delete(self, namespace: account.Namespace, product: str, name: str) -> None:
         """Delete a rule; deleting none is no error."""
-        found = self._store.get(namespace, name)
-        if found is not None and found.product == product:
+        if self._find(namespace, product, name) is not None:
             self._store.delete(namespace, name)
 
     def all(self, namespace: account.Namespace) -> tuple[event_rule.EventRule, ...]:
         """All rules, ascending by name."""
         return tuple(self._store.all(namespace))
+
+    def _find(self, namespace: account.Namespace, product: str, name: str) -> event_rule.EventRule | None:
+        if len(name) > limits.EVENT_RULE_NAME_LENGTH:
+            return None
+        found = self._store.get(namespace, name)
+        return found if found is not None and found.product == product else None
 
 
 class Notify:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from chalicelib.broker import cache, ports, sessions
-from chalicelib.model import account, errors
+from chalicelib.model import account, errors, limits
 from chalicelib.model import certificate as certificates
 
 
@@ -40,7 +40,7 @@ class Identities:
         """The key with this id, temporary or not; `token` is a temporary one's.
 
         Raises:
-            errors.InvalidAccessKeyId: there is no such key, or it is disabled.
+            errors.InvalidAccessKeyId: there is no such key, or it is disabled, see `key`.
             errors.SecurityToken: the token is not this key's, or its time is over.
         """
         if access_key_id.startswith(sessions.PREFIX):
@@ -51,11 +51,16 @@ class Identities:
         """The key with this id, at most `limits.CACHE_SECONDS` old.
 
         Raises:
-            errors.InvalidAccessKeyId: there is no such key, or it is disabled.
+            errors.InvalidAccessKeyId: there is no such key.
+            errors.InactiveAccessKeyId: it is disabled.
         """
-        key = self._known.get(access_key_id, lambda: self._load(access_key_id))
-        if key is None or not key.enabled:
+        if len(access_key_id) > limits.ACCESS_KEY_ID_LENGTH:
             raise errors.InvalidAccessKeyId
+        key = self._known.get(access_key_id, lambda: self._load(access_key_id))
+        if key is None:
+            raise errors.InvalidAccessKeyId
+        if not key.enabled:
+            raise errors.InactiveAccessKeyId
         return key
 
     def _load(self, access_key_id: str) -> account.AccessKey | None:

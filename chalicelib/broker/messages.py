@@ -110,10 +110,8 @@ class Messages:
         dead = self._queues.dead_letters(namespace, of)
         claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
         self._receives.give_back(of, limit - len(claim.messages), now)
-        received = tuple(
-            message.Received(message=item, receipt_handle=item.receipt(of).encode()) for item in claim.messages
-        )
-        return of, received, claim.next_due
+        received = [message.Received(message=item, receipt_handle=item.receipt(of).encode()) for item in claim.messages]
+        return of, tuple(received), claim.next_due
 
     def peek(self, namespace: account.Namespace, name: str, *, limit: int) -> tuple[message.Message, ...]:
         """Look at up to `limit` Active messages without changing them.
@@ -266,5 +264,5 @@ class Poll:
 
 
 def _sent(new: message.Message, to: queue.Queue, now: int) -> message.Sent:
-    delayed = new.state(now) is message.State.DELAYED
-    return message.Sent(message=new, receipt_handle=new.receipt(to).encode() if delayed else None)
+    is_delayed = new.visible_at > now
+    return message.Sent(message=new, receipt_handle=new.receipt(to).encode() if is_delayed else None)

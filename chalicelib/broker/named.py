@@ -59,7 +59,10 @@ class Named(Generic[R, C_contra]):
 
     def find(self, namespace: account.Namespace, name: str) -> R:
         """The one of that name, its attributes at most `limits.CACHE_SECONDS` old; raises if there is none."""
-        return self._there(self._known.get((namespace, name), lambda: self._stored(namespace, name)))
+        found = self._known.get((namespace, name), lambda: self._stored(namespace, name))
+        if found is None:
+            raise self._missing
+        return found
 
     def get(self, namespace: account.Namespace, name: str) -> R:
         """The one of that name as it is now; raises if there is none."""

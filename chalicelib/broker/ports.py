@@ -5,7 +5,6 @@ machine and the tests' hand-moved clock for time. Moments are milliseconds since
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from chalicelib.model import (
@@ -25,6 +24,7 @@ from chalicelib.model import (
     topic,
 )
 from chalicelib.model import certificate as certificates
+from chalicelib.model.frozen import frozen
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,7 +77,7 @@ class Ids(Protocol):
         """A number from 0 to `count` - 1."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Claim:
     """What a claim took."""
 
@@ -85,7 +85,7 @@ class Claim:
     next_due: int | None  # when the next waiting message becomes visible, as far as the claim saw
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Released:
     """What a release did to one partition."""
 
@@ -93,7 +93,7 @@ class Released:
     next_due: int | None  # when the next message of the partition is due; not after now: more are due already
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Change:
     """What one record of a table's stream changes in the number of messages by state."""
 
@@ -105,7 +105,7 @@ class Change:
 PublicationKey: TypeAlias = tuple[str, int, str]  # topic id, shard, message id
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Due:
     """What is due of the deliveries."""
 
@@ -153,8 +153,15 @@ class Vault(Protocol):
             key_id: the key to do it by; empty: the deployment's own.
         """
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
-        """What was sealed in this context; raises SealBroken."""
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:
+        """What was sealed in this context; raises SealBroken.
+
+        Args:
+            sealed: what `seal` made.
+            context: what it is and whose.
+            own: whether the deployment's own key has to have sealed it. It has to where a client shows what was sealed:
+                clients may be able to seal by keys that their queues name.
+        """
 
 
 class Sealing(Protocol):
@@ -330,7 +337,7 @@ class Publications(Protocol):
         """Store a message unless there is one with its id; whether it was stored."""
 
     def get_all(self, keys: Sequence[PublicationKey]) -> Mapping[PublicationKey, publication.Publication]:
-        """Those of these messages that are still held."""
+        """Those of these messages that are still held; of one that cannot be decrypted, what is known besides."""
 
 
 class Deliveries(Protocol):
@@ -355,11 +362,15 @@ class Deliveries(Protocol):
         """The `limit` newest deliveries of a subscription that are still kept, and maybe others, in any order."""
 
 
-class Tallies(Protocol):
-    """How many messages each partition holds, kept from the stream of changes."""
+class Counted(Protocol):
+    """How many messages each partition holds."""
 
     def counts(self, partitions: Sequence[str]) -> Mapping[str, queue.Counts]:
         """The counts of those partitions that have any."""
+
+
+class Tallies(Counted, Protocol):
+    """The same, kept from the stream of changes."""
 
     def apply(self, partition: str, deltas: Sequence[tuple[str, queue.Counts]]) -> None:
         """Add deltas, each once however often it comes; each with its sequence, ascending."""
@@ -412,7 +423,7 @@ class Directory(Protocol):
         """Up to `limit` entities of a kind whose names come after `after`, ascending; None: all of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Taken:
     """What has a token."""
 

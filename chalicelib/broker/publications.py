@@ -115,17 +115,33 @@ class FanOut:
     def _bring(self, now: int, notification: publication.Notification) -> bool:
         """Whether the notification is in its queue, or on its way."""
         try:
-            attributes = notification.subscription.attributes
-            if attributes.target.kind is endpoint.Kind.QUEUE and not attributes.rate_limit.enabled:
-                outcome = self._channels[endpoint.Kind.QUEUE].push(notification)
-                if outcome.is_success:
-                    return not notification.publication.logged or self._log(notification, now, outcome)
-                if notification.publication.ordered:
-                    return self._give_up(notification, now, outcome)
+            outcome = self._straight(notification)
+            if outcome is not None and outcome.is_success:
+                return not notification.publication.logged or self._log(notification, now, outcome)
+            if outcome is not None and notification.publication.ordered:
+                return self._give_up(notification, now, outcome)
             self._deliveries.put(delivery.begin(notification, now + limits.DELIVERY_LEASE_SECONDS * 1000))
         except errors.MnsError:
             return False
         return True
+
+    def _straight(self, notification: publication.Notification) -> delivery.Outcome | None:
+        """What came of putting the notification straight into its queue; None: it has to be delivered.
+
+        So it has to, later, where a key cannot be used: others must not wait for that, but for what is ordered.
+        """
+        attributes, what = notification.subscription.attributes, notification.publication
+        if attributes.target.kind is not endpoint.Kind.QUEUE or attributes.rate_limit.enabled:
+            return None
+        failure = errors.InternalError("The message cannot be decrypted.")
+        if what.is_open:
+            try:
+                return self._channels[endpoint.Kind.QUEUE].push(notification)
+            except errors.InternalError as error:
+                failure = error
+        if what.ordered:
+            raise failure
+        return None
 
     def _give_up(self, notification: publication.Notification, now: int, outcome: delivery.Outcome) -> bool:
         """The end of what is ordered and cannot be brought: a later attempt would come after what follows."""

@@ -1,13 +1,13 @@
 """What can be done with queues as such."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
 from chalicelib.model import account, dead_letter, errors, limits, queue, resource
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Listing:
     """One page of a list of queues; `counts` is empty unless they were asked for."""
 
@@ -15,7 +15,7 @@ class Listing:
     counts: Mapping[str, queue.Counts]  # by queue id
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Found:
     """One page of the queues that a search found."""
 
@@ -31,7 +31,7 @@ class Queues(named.Named[queue.Queue, queue.QueueChange]):
         self,
         *,
         store: ports.Queues,
-        tallies: ports.Tallies,
+        tallies: ports.Counted,
         sealing: ports.Sealing,
         clock: ports.Clock,
         ids: ports.Ids,

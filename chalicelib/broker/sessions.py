@@ -115,6 +115,8 @@ class Sessions:
             *(caller.account_id, caller.role, caller.role_id, caller.session, document),
         ]
         plain = zlib.compress(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
+        if len(plain) > limits.KMS_PLAIN_BYTES:  # by a policy of letters that take several bytes each
+            raise errors.InvalidParameter("The Policy does not fit into a token.", of="PolicySize")
         sealed = self._vault.seal(plain, context=f"session/{key.access_key_id}")
         return account.TemporaryKey(
             access_key_id=key.access_key_id,
@@ -127,7 +129,7 @@ class Sessions:
     def _open(self, access_key_id: str, token: str) -> account.TemporaryKey:
         try:
             sealed = base64.b64decode(token, b"-_", validate=True)
-            plain = self._vault.open(sealed, context=f"session/{access_key_id}")
+            plain = self._vault.open(sealed, context=f"session/{access_key_id}", own=True)
         except (binascii.Error, ValueError, ports.SealBroken) as error:
             raise errors.InvalidSecurityToken from error
         secret, expires_at, account_id, role, role_id, session, document = json.loads(zlib.decompress(plain))

@@ -56,17 +56,22 @@ class Meters(Generic[M]):
 
 
 class Calls:
-    """How often an account calls in a region (D "Throttling policy")."""
+    """How often an account calls in the deployment's region, and in all others together (D "Throttling policy").
 
-    def __init__(self, *, clock: ports.Clock, account_rate: int, metadata_rate: int) -> None:
+    Callers name regions as they like: were each counted by itself, naming a new one with every call would evade a rate.
+    """
+
+    def __init__(self, *, clock: ports.Clock, region: str, account_rate: int, metadata_rate: int) -> None:
         """Set up.
 
         Args:
             clock: time.
+            region: the deployment's own.
             account_rate: calls on messages a second, each message of a batch being one; 0: any number.
             metadata_rate: other calls a second; 0: any number.
         """
         self._clock = clock
+        self._region = region
         self._account_rate = account_rate
         self._metadata_rate = metadata_rate
         self._accounts = Meters(throttle.Bucket)
@@ -83,7 +88,7 @@ class Calls:
             return
         now = self._clock.now()
         with meters.lock:
-            is_admitted = meters.get(namespace, rate, now).take(now)
+            is_admitted = meters.get(self._key(namespace), rate, now).take(now)
         if not is_admitted:
             raise errors.TooManyRequests
 
@@ -93,7 +98,10 @@ class Calls:
             return
         now = self._clock.now()
         with self._accounts.lock:
-            self._accounts.get(namespace, self._account_rate, now).charge(messages - 1, now)
+            self._accounts.get(self._key(namespace), self._account_rate, now).charge(messages - 1, now)
+
+    def _key(self, namespace: account.Namespace) -> tuple[str, bool]:
+        return namespace.account_id, namespace.region == self._region
 
 
 class Receives:

@@ -1,13 +1,13 @@
 """What can be done with topics as such."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from chalicelib.broker import named, ports
 from chalicelib.model import account, errors, limits, queue, resource, topic
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Listing:
     """One page of a list of topics; `counts` is empty unless they were asked for."""
 
@@ -15,7 +15,7 @@ class Listing:
     counts: Mapping[str, int]  # messages held, by topic id
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Found:
     """One page of the topics that a search found."""
 

@@ -1,7 +1,5 @@
 """All use cases, as the doors are handed them."""
 
-from dataclasses import dataclass
-
 from chalicelib.broker import (
     accounts,
     acls,
@@ -18,9 +16,10 @@ from chalicelib.broker import (
     tokens,
     topics,
 )
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Verbs:
     """All use cases."""
 

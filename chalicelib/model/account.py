@@ -2,9 +2,11 @@
 
 import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import NamedTuple
 
 from chalicelib.model import errors, limits, policy
+from chalicelib.model.frozen import frozen
 
 _ACCOUNT_ID = re.compile(r"[0-9]{1,32}")
 
@@ -14,15 +16,14 @@ def is_account_id(text: str) -> bool:
     return _ACCOUNT_ID.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Namespace:
-    """Where names are unique: one account in one region."""
+class Namespace(NamedTuple):
+    """Where names are unique: one account in one region; a tuple, since much is looked up by it."""
 
     account_id: str  # decimal digits
     region: str  # such as cn-hangzhou
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AccessKey:
     """A pair of key id and secret, and whose it is."""
 
@@ -39,7 +40,7 @@ class AccessKey:
         return Caller(account_id=self.account_id, access_key_id=self.access_key_id, user=self.user)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Caller:
     """Who calls: the account itself, one of its RAM users, or a role that somebody has assumed for a while."""
 
@@ -51,7 +52,7 @@ class Caller:
     session: str = ""  # what who assumed the role calls it
     within: policy.Policy | None = field(default=None, compare=False)  # what the session may do at most
 
-    @property
+    @functools.cached_property
     def is_root(self) -> bool:
         """Whether it is the account itself."""
         return not self.user and not self.role
@@ -69,7 +70,7 @@ class Caller:
         return f"acs:ram::{self.account_id}:role/{self.role}" if self.role else self.arn
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TemporaryKey:
     """A key that ends by itself, and the token without which it is nothing."""
 
@@ -80,7 +81,7 @@ class TemporaryKey:
     caller: Caller
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AccountAttributes:
     """What GetAccountAttributes answers, in both APIs."""
 
@@ -95,7 +96,7 @@ class AccountAttributes:
         return self.log_project if self.log_enabled else ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AccountChange:
     """The attributes that a SetAccountAttributes names; None: leave as it is."""
 

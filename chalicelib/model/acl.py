@@ -3,14 +3,15 @@
 import functools
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from chalicelib.model import address as addresses
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 _ADDRESSES_KEPT = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Entry:
     """Addresses that are let in."""
 
@@ -18,7 +19,7 @@ class Entry:
     created_at: int  # ms
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Acl:
     """Who is let in at the public endpoint; without entries everybody is."""
 
@@ -37,12 +38,15 @@ class Acl:
     @functools.cached_property
     def _admits(self) -> Callable[[str], bool]:
         """Whether an entry has an address; the answers are remembered, as each request asks."""
-        networks = [ipaddress.ip_network(entry.cidr) for entry in self.entries]
+        networks = [addresses.parse_network(entry.cidr) for entry in self.entries]
 
         @functools.lru_cache(maxsize=_ADDRESSES_KEPT)
         def admits(text: str) -> bool:
-            address = _address(text)
-            return address is not None and any(address in network for network in networks)
+            try:
+                address = addresses.parse(text)
+            except ValueError:
+                return False
+            return any(address in network for network in networks)
 
         return admits
 
@@ -63,12 +67,3 @@ def check_entries(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     if len(entries) > limits.ACL_ENTRIES:
         raise errors.InvalidArgument(f"The list would have {len(entries)} entries, but {limits.ACL_ENTRIES} is most.")
     return entries
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

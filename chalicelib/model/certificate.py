@@ -1,11 +1,13 @@
 """The deployment's certificate, by which receivers check the signatures of pushes."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from chalicelib.model.frozen import frozen
 
 PATH = "/x509_public_certificate.pem"  # where it is served; the file is called so with MNS itself
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Certificate:
     """A certificate and its key."""
 

@@ -5,12 +5,12 @@ from. Its retention goes on as it was: the time in both queues counts together (
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chalicelib.model import account, endpoint, group, message, queue
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Route:
     """Where the messages of a queue go that have been received as often as they may be."""
 

@@ -6,10 +6,10 @@ DEAD (in the dead-letter queue) or FAILED, and is kept as the log for as long as
 """
 
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum
 
 from chalicelib.model import account, limits, publication
+from chalicelib.model.frozen import frozen
 
 _STATUS_OK = range(200, 300)
 
@@ -24,7 +24,7 @@ class Status:
     UNKNOWN_ERROR = "UnknownError"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Outcome:
     """What one attempt came to."""
 
@@ -46,7 +46,7 @@ class State(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Attempt:
     """One push."""
 
@@ -54,7 +54,7 @@ class Attempt:
     status: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Delivery:
     """A publication on its way to a push endpoint."""
 

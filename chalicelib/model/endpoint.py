@@ -15,11 +15,11 @@ Adding a kind: its value and its rule here, a channel in `push`.
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from chalicelib.model import account, errors, limits, queue
+from chalicelib.model.frozen import frozen
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -46,7 +46,7 @@ class Kind(Enum):
     MOBILE = "mobile"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Http:
     """A web server."""
 
@@ -64,7 +64,7 @@ class Http:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Queue:
     """A queue."""
 
@@ -84,7 +84,7 @@ class Queue:
         return own.account_id == namespace.account_id and own.region in (namespace.region, NO_REGION)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Mail:
     """A mailbox."""
 
@@ -94,7 +94,7 @@ class Mail:
     lane = "mail"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Sms:
     """A phone."""
 
@@ -104,7 +104,7 @@ class Sms:
     lane = "sms"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Mobile:
     """The devices of a mobile app."""
 
@@ -115,6 +115,13 @@ class Mobile:
 
 
 Endpoint: TypeAlias = Http | Queue | Mail | Sms | Mobile
+PUSH_TYPES: dict[Kind, tuple[str, ...]] = {  # all that the APIs and policies have called a kind over the years
+    Kind.HTTP: ("http",),
+    Kind.QUEUE: ("queue",),
+    Kind.MAIL: ("dm", "email", "mail"),
+    Kind.SMS: ("dysms", "alisms", "sms"),
+    Kind.MOBILE: ("mpush", "push"),
+}
 
 
 def parse(text: str) -> Endpoint:
@@ -158,6 +165,20 @@ def check_number(text: str) -> str:
 def queue_arn(namespace: account.Namespace, name: str) -> str:
     """The address of a queue, as an endpoint has it."""
     return f"acs:mns:{namespace.region}:{namespace.account_id}:queues/{name}"
+
+
+def dead_letter_queue(text: str, namespace: account.Namespace) -> str:
+    """The name of the queue that a DlqPolicy names, by its name or by its resource name.
+
+    Raises:
+        errors.InvalidArgument, errors.EndpointInvalid: it is of another account or region, or no queue's.
+    """
+    if ":" not in text:
+        return text.rpartition("/")[2]
+    found = parse(text.replace(":/queues/", ":queues/"))
+    if not isinstance(found, Queue) or not found.is_in(namespace):
+        raise errors.InvalidArgument("The DeadLetterTargetQueue should be of the same account and region.")
+    return found.name
 
 
 def _http(text: str) -> Http:

@@ -158,6 +158,10 @@ class InvalidAccessKeyId(Forbidden):
     """The access Id you provided is not exist."""
 
 
+class InactiveAccessKeyId(InvalidAccessKeyId):
+    """Specified access key is disabled."""
+
+
 class SignatureDoesNotMatch(Forbidden):
     """The signature of the request is not the one that the server computed; check the AccessKeySecret."""
 

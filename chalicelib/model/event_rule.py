@@ -2,10 +2,10 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from chalicelib.model import account, errors, limits, object_event, queue, topic
+from chalicelib.model.frozen import frozen
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _RESOURCE = "acs:"  # what begins so is a resource name, all else begins with a bucket's
@@ -18,7 +18,7 @@ class Receiver(Enum):
     TOPIC = "topic"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Endpoint:
     """A queue or a topic of the rule's account and region."""
 
@@ -31,7 +31,7 @@ class Endpoint:
             raise errors.InvalidArgument(f"The EndpointValue should be the name of a {self.kind.value}.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Match:
     """A condition on the name of an object, which is `bucket/key` or `acs:oss:region:account:bucket/key`.
 
@@ -76,7 +76,7 @@ class Match:
         return tuple(member.rpartition(":")[2] if member.startswith(_RESOURCE) else member for member in members)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class EventRule:
     """A rule; raises InvalidArgument for what cannot be."""
 

@@ -7,7 +7,8 @@ was received and came back is first in line again, in its old order, for nothing
 import dataclasses
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from chalicelib.model.frozen import frozen
 
 _KEY_BYTES = 15
 
@@ -22,7 +23,7 @@ def home(group_id: str, shards: int) -> int:
     return int(key(group_id)[:8], 16) % shards
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Place:
     """The place of a message in its group."""
 
@@ -31,7 +32,7 @@ class Place:
     expires_at: int  # ms, when its retention is over
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Head:
     """What became of a message of the group that has been received and not been deleted."""
 
@@ -49,7 +50,7 @@ class Head:
         return min(self.visible_at, self.expires_at)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Group:
     """A group that has messages, or had some a moment ago. Its messages themselves are kept elsewhere."""
 

@@ -4,12 +4,11 @@
 reason in docs/adr/0003-protocol-choices.md).
 """
 
-from dataclasses import dataclass
-
 from chalicelib.model import errors
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Range:
     """An integer from `low` to `high`, both included; `name` is the element or parameter on the wire."""
 
@@ -90,6 +89,7 @@ PUSH_SLOW_LANES = 1_000  # R: servers without pushes that are remembered to have
 CERTIFICATE_SECONDS = 300  # R: how long a process may sign with a key that has been renewed elsewhere
 DELIVERY_SHARDS = 4  # R: partitions of a subscription's deliveries
 DELIVERY_LEASE_SECONDS = 30  # R: a first attempt that nobody has recorded by then is made again
+DELIVERY_SEALED_SECONDS = 60  # R: a push whose message or queue has a key that cannot be used is put off by this
 DELIVERY_FULL_SECONDS = 10  # R: a push whose endpoint has too many in hand is put off by this
 DUE_SHARDS = 4  # R: of the index of due deliveries
 DUE_PAGE = 100  # R: due deliveries read in one go
@@ -115,6 +115,7 @@ REQUEST_BYTES = 1_048_576  # R: 64 KB with every character written as a characte
 XML_DEPTH = 16  # R: the deepest request has five levels
 XML_ELEMENTS = 8_192  # R: a full batch with all properties has under 5,000
 RPC_PARAMETERS = 500  # R: of a call; the most that an action can use are about 60
+RPC_BYTES = 262_144  # R: of its query and body; checking a signature over more keeps others waiting
 CLIENT_TOKEN_LENGTH = 64  # OA SetAccountAttributes
 CLIENT_TOKEN_SECONDS = 86_400  # R: the outcome of a call with a ClientToken is remembered this long
 CLIENT_TOKEN_LEASE_SECONDS = 60  # R: a call that has told no outcome by then may be made again
@@ -166,6 +167,7 @@ ROLES_PER_ACCOUNT = 1_000
 POLICIES_PER_ACCOUNT = 1_500  # custom ones
 POLICY_VERSIONS = 5
 KEYS_PER_USER = 2
+ACCESS_KEY_ID_LENGTH = 128  # R: longer ones are nobody's
 GROUPS_PER_USER = 5
 SYSTEM_POLICIES_ATTACHED = 20  # to one user, group or role
 CUSTOM_POLICIES_ATTACHED = {"User": 10, "Group": 5, "Role": 5}
@@ -175,12 +177,15 @@ DISPLAY_NAME_LENGTH = 128
 COMMENTS_LENGTH = 128
 DESCRIPTION_LENGTH = 1_024
 SESSION_NAME_LENGTH = 64
+MARKER_LENGTH = 256  # R: longer than any that is answered
 MAX_ITEMS = Range(name="MaxItems", low=1, high=1_000, default=100)
 SESSION_SECONDS = Range(name="MaxSessionDuration", low=3_600, high=43_200, default=3_600)  # as a role allows it
 SHORTEST_SESSION_SECONDS = 900
 WRITE_ATTEMPTS = 8  # R: a change that somebody else was quicker with is tried again this often
 SESSIONS_KEPT = 1_024  # R: temporary keys that a process remembers
 POLICIES_KEPT = 1_024  # R: compiled documents that a process remembers
+RESOURCE_LENGTH = 1_024  # R: policies are not asked about longer ones; none can be there
+EXTERNAL_ID_LENGTH = 1_224  # AssumeRole
 POLICY_ACTIONS_KEPT = 512  # R: actions whose statements a policy remembers
 
 # Secrets at rest (docs/adr/0017).

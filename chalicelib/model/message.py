@@ -10,10 +10,10 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from chalicelib.model import errors, group, limits, queue, receipt
+from chalicelib.model.frozen import frozen
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -35,7 +35,7 @@ class PropertyType(Enum):
     BINARY = "BINARY"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Property:
     """A named value that travels with a message (D "Message properties")."""
 
@@ -49,7 +49,7 @@ class Property:
         return len(self.name.encode()) + len(self.value.encode()) + len(self.type.value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Draft:
     """A message as the producer wrote it; raises InvalidArgument for what no queue would take."""
 
@@ -78,11 +78,12 @@ class Draft:
     @property
     def size(self) -> int:
         """Bytes of the body as sent (base64 text counts as text) and of all properties."""
+        own = len(self.body) if self.body.isascii() else len(self.body.encode())
         properties = self.user_properties + self.system_properties
-        return len(self.body.encode()) + sum([item.size for item in properties])
+        return own + sum([item.size for item in properties]) if properties else own
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Message:
     """A message in a queue."""
 
@@ -127,7 +128,7 @@ class Message:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Sent:
     """A message that is stored."""
 
@@ -135,7 +136,7 @@ class Sent:
     receipt_handle: str | None  # only for a delayed message: its sender may still delete or postpone it
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Received:
     """A message that was received, and the handle to it."""
 
@@ -143,7 +144,7 @@ class Received:
     receipt_handle: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Postponed:
     """What a change of visibility answers."""
 

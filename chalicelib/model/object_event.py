@@ -5,9 +5,10 @@ The store is S3, which has other names and no word for some of OSS's events; `wi
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 from chalicelib.model import account
+from chalicelib.model.frozen import frozen
 
 # The events of each kind; those that S3 can tell of are in `wire.object_events`.
 _EVENTS = {
@@ -35,7 +36,7 @@ PRODUCT = "oss"
 ANY_BUCKET = "*"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ObjectEvent:
     """One event of one object."""
 

@@ -11,18 +11,19 @@ A key that a request does not have meets no condition but a negated one (docs/ad
 """
 
 import functools
-import ipaddress
 import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeAlias
 
+from chalicelib.model import address as addresses
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 VERSION = "1"
 ASSUME_ROLE = "sts:AssumeRole"
@@ -51,7 +52,7 @@ def _no_values(_key: str) -> Sequence[str]:
     return ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Asked:
     """A request, as far as policies are about it."""
 
@@ -60,7 +61,7 @@ class Asked:
     values: Values = _no_values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Condition:
     """A test of one key: its operator, compiled with the values of the document."""
 
@@ -75,7 +76,7 @@ class Condition:
         return any(map(self.matches, asked.values(self.key))) != self.negated
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Statement:
     """What is allowed or denied."""
 
@@ -94,9 +95,9 @@ class Statement:
     def _resource(self) -> Callable[[str], Any]:
         return _wildcards(self.resources)
 
-    def is_about(self, action: str) -> bool:
-        """Whether it is about an action."""
-        return (self._action(action.lower()) is None) is self.except_actions
+    def is_about(self, actions: Iterable[str]) -> bool:
+        """Whether it is about what has these names: what is excepted by one of them is not let in by another."""
+        return any(self._action(action.lower()) for action in actions) is not self.except_actions
 
     def applies(self, asked: Asked) -> bool:
         """Whether it is about this resource, and its conditions hold; `is_about` has been asked."""
@@ -110,25 +111,24 @@ class Policy:
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self.statements = tuple(statements)
-        self._by_action: dict[str, tuple[Statement, ...]] = {}  # for the same few actions are asked again and again
+        self._known: dict[tuple[str, ...], tuple[Statement, ...]] = {}  # for the same actions are asked again and again
 
     def judge(self, asked: Asked) -> Effect | None:
         """DENY if a statement denies the request, else ALLOW if one allows it, else None: nobody allows it."""
         found = None
-        for action in asked.actions:
-            for statement in self._about(action):
-                if (found is None or statement.effect is Effect.DENY) and statement.applies(asked):
-                    if statement.effect is Effect.DENY:
-                        return Effect.DENY
-                    found = Effect.ALLOW
+        for statement in self._about(asked.actions):
+            if (found is None or statement.effect is Effect.DENY) and statement.applies(asked):
+                if statement.effect is Effect.DENY:
+                    return Effect.DENY
+                found = Effect.ALLOW
         return found
 
-    def _about(self, action: str) -> tuple[Statement, ...]:
-        found = self._by_action.get(action)
+    def _about(self, actions: tuple[str, ...]) -> tuple[Statement, ...]:
+        found = self._known.get(actions)
         if found is None:
-            found = tuple(statement for statement in self.statements if statement.is_about(action))
-            if len(self._by_action) < limits.POLICY_ACTIONS_KEPT:
-                self._by_action[action] = found
+            found = tuple(statement for statement in self.statements if statement.is_about(actions))
+            if len(self._known) < limits.POLICY_ACTIONS_KEPT:
+                self._known[actions] = found
         return found
 
 
@@ -184,9 +184,11 @@ def _read(text: str) -> Any:
     if len(text) > limits.POLICY_LENGTH:
         raise _malformed(f"the document should have at most {limits.POLICY_LENGTH} characters, not {len(text)}")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        json.dumps(found, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except (ValueError, RecursionError) as error:
         raise _malformed(f"the document is not JSON: {error}") from error
+    return found
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -389,17 +391,11 @@ def _truth(text: str) -> bool:
         raise ValueError(f"{text[:64]!r} is neither true nor false") from error
 
 
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@functools.lru_cache(maxsize=_PARSED_KEPT)
-def _address(text: str) -> _Address:
-    address = ipaddress.ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
+_address = functools.lru_cache(maxsize=_PARSED_KEPT)(addresses.parse)
 
 
 def _within(values: Sequence[str]) -> Callable[[str], bool]:
-    networks = [ipaddress.ip_network(value, strict=False) for value in values]  # its errors name the value
+    networks = [addresses.parse_network(value, strict=False) for value in values]  # its errors name the value
 
     def matches(text: str) -> bool:
         try:

@@ -5,12 +5,12 @@ Handed in as a `Draft`, kept for the topic's retention as a `Publication`, on it
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
 
 from chalicelib.model import account, errors, group, limits, message, subscription, topic
+from chalicelib.model.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class MailAttributes:
     """How a message is mailed."""
 
@@ -21,7 +21,7 @@ class MailAttributes:
     address: str | None = None  # where it goes, for subscriptions that leave this to the message
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SmsAttributes:
     """How a message is sent to phones."""
 
@@ -34,7 +34,7 @@ class SmsAttributes:
     each: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PushAttributes:
     """Which devices of a mobile app a message goes to."""
 
@@ -43,7 +43,7 @@ class PushAttributes:
     title: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Attributes:
     """What the channels are told besides the body (D "MessageAttributes"); None: not given."""
 
@@ -52,7 +52,7 @@ class Attributes:
     push: PushAttributes | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Draft:
     """A message as the publisher wrote it; raises InvalidArgument for what no topic would take."""
 
@@ -78,7 +78,7 @@ class Draft:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Publication:
     """A message of a topic."""
 
@@ -93,6 +93,7 @@ class Publication:
     sealed_by: str | None = None  # the id of the key that encrypts it at rest, see `resource.Encryption`; None: none
     draft: Draft
     ordered: bool = False  # whether it comes after the ones of its group that were published before, everywhere
+    is_open: bool = True  # False: it cannot be decrypted at the moment, and its draft tells its tag and group only
 
     @property
     def body_md5(self) -> str:
@@ -145,7 +146,7 @@ def place(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Notification:
     """A publication on its way to one subscription's endpoint."""
 

@@ -1,11 +1,12 @@
 """Queues: their names, attributes and counts."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits, resource
+from chalicelib.model.frozen import frozen
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -26,7 +27,7 @@ def check_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class QueueChange:
     """The attributes that a request names; None: not named."""
 
@@ -45,7 +46,7 @@ class QueueChange:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class QueueAttributes:
     """The writable attributes of a queue; raises InvalidArgument outside the ranges of `limits`."""
 
@@ -81,7 +82,7 @@ class QueueAttributes:
         return self == beyond.evolve(asked)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Queue:
     """A queue as stored. Its id is made at creation: a namesake made later never sees this one's messages."""
 
@@ -98,17 +99,17 @@ class Queue:
         """This queue with some fields replaced."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # named by field
 
-    @property
+    @functools.cached_property
     def partitions(self) -> tuple[str, ...]:
         """The partition of each shard."""
         return tuple(partition(self.queue_id, shard) for shard in range(self.shards))
 
-    @property
+    @functools.cached_property
     def is_fifo(self) -> bool:
         """Whether order within a message group is kept."""
         return self.type is resource.Type.FIFO
 
-    @property
+    @functools.cached_property
     def homes(self) -> int:
         """How many shards may take one and the same message: those of a group stay together."""
         return 1 if self.is_fifo else self.shards
@@ -119,7 +120,7 @@ def partition(queue_id: str, shard: int) -> str:
     return f"{queue_id}#{shard}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Counts:
     """How many messages a queue holds, by state."""
 
@@ -151,7 +152,7 @@ def total(counts: Sequence[Counts]) -> Counts:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Page:
     """One page of a list of queues, ascending by name."""
 

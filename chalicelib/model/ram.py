@@ -14,10 +14,11 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 from chalicelib.model import errors, limits, policy
+from chalicelib.model.frozen import frozen
 
 SYSTEM, CUSTOM = "System", "Custom"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -27,7 +28,7 @@ _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _PHONE = re.compile(r"(?:[0-9]{1,4}-)?[0-9]{3,20}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Entity:
     """What users, groups, roles and policies have in common."""
 
@@ -36,14 +37,14 @@ class Entity:
     name: str
     created_at: int
     updated_at: int
-    revision: int = 0  # how often it was stored; of two changes to the same revision, one is made
+    revision: int = 0  # rises when it is stored; of two changes to the same revision, one is made; 0: it is not stored
 
     def evolve(self, now: int, **changes: object) -> Self:
         """The entity with changes made at `now`."""
         return dataclasses.replace(self, updated_at=now, **changes)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Account(Entity):
     """An Alibaba Cloud account, called by its id; its keys may do everything in it."""
 
@@ -56,7 +57,7 @@ class Account(Entity):
         return dataclasses.replace(self, keys={access_key_id: now, **self.keys})
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Holder(Entity):
     """Whom policies can be attached to."""
 
@@ -98,7 +99,7 @@ class Holder(Entity):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class User(Holder):
     """A RAM user."""
 
@@ -155,7 +156,7 @@ class User(Holder):
         super().check_deletable()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Group(Holder):
     """A group of users, who have its policies besides their own."""
 
@@ -182,7 +183,7 @@ class Group(Holder):
         super().check_deletable()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Role(Holder):
     """A role that others take on for a while."""
 
@@ -194,7 +195,7 @@ class Role(Holder):
     max_session_seconds: int = limits.SESSION_SECONDS.default
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PolicyVersion:
     """One version of a policy."""
 
@@ -203,7 +204,7 @@ class PolicyVersion:
     created_at: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ManagedPolicy(Entity):
     """A policy that can be attached, in its versions; one of them is in force."""
 
@@ -292,7 +293,7 @@ class ManagedPolicy(Entity):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SystemAttachments(Entity):
     """To whom in an account a system policy is attached; it is called as the policy is."""
 
@@ -314,7 +315,7 @@ KINDS: Mapping[str, type[Entity]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Page:
     """A page of a list, ascending by name."""
 

@@ -5,23 +5,26 @@ every receive and every visibility change, and a handle counts only while the me
 Handles of FIFO queues name the message's group, too: there is its state.
 """
 
-import base64
+import binascii
+import functools
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 _LAYOUT = struct.Struct(">B4sHB16s6s")  # version, queue, shard, priority, message id, stamp
 _GROUP = struct.Struct(">15s")  # the key of the message group, behind it in FIFO queues
 _VERSION = 1
 _FIFO_VERSION = 2
 _TEXT = re.compile(r"[A-Za-z0-9_-]{40}([A-Za-z0-9_-]{20})?")  # the 30 or 45 bytes in base64
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+_TAGS_KEPT = 1024
 _PRIORITIES = range(limits.PRIORITY.low, limits.PRIORITY.high + 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Receipt:
     """One claim on one message."""
 
@@ -44,14 +47,14 @@ class Receipt:
         )
         if self.group is not None:
             packed += _GROUP.pack(bytes.fromhex(self.group))
-        return base64.urlsafe_b64encode(packed).decode()
+        return binascii.b2a_base64(packed, newline=False).translate(_TO_URL).decode()
 
 
 def decode(handle: str, queue_id: str) -> Receipt:
     """The receipt behind `handle`; raise ReceiptHandleError if it is none of ours or of another queue."""
     if not _TEXT.fullmatch(handle):
         raise errors.ReceiptHandleError
-    packed = base64.urlsafe_b64decode(handle)
+    packed = binascii.a2b_base64(handle.encode().translate(_FROM_URL))
     version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack_from(packed)
     group = packed[_LAYOUT.size :]
     if version != (_FIFO_VERSION if group else _VERSION) or tag != _tag(queue_id) or priority not in _PRIORITIES:
@@ -66,6 +69,7 @@ def decode(handle: str, queue_id: str) -> Receipt:
     )
 
 
+@functools.lru_cache(maxsize=_TAGS_KEPT)
 def _tag(queue_id: str) -> bytes:
     """Four bytes that tell queues apart."""
     return hashlib.blake2s(queue_id.encode(), digest_size=4).digest()

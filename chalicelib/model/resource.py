@@ -5,11 +5,12 @@ The control-plane API of 2022-01-19 sets them. Whatever is off by default is kep
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Type(Enum):
     FIFO = "fifo"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DeadLetter:
     """Where a queue's messages go that are received too often; raises errors.InvalidArgument for what cannot be."""
 
@@ -41,7 +42,7 @@ class DeadLetter:
             raise errors.InvalidArgument("The DlqPolicy is enabled, but names no DeadLetterTargetQueue.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RateLimit:
     """How fast messages are handed out at most; raises errors.InvalidArgument for what cannot be."""
 
@@ -52,7 +53,7 @@ class RateLimit:
         limits.MAX_RECEIVES_PER_SECOND.check(self.max_receives_per_second)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Encryption:
     """Whether and how bodies are encrypted at rest; raises errors.InvalidArgument for what cannot be."""
 
@@ -70,7 +71,7 @@ class Encryption:
             raise errors.InvalidArgument("A KmsKeyId goes with the SseType KMS only.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Tag:
     """A label of a resource; raises errors.InvalidArgument for what cannot be."""
 
@@ -101,7 +102,7 @@ def check_tags(tags: Sequence[Tag]) -> tuple[Tag, ...]:
     return tuple(sorted(tags, key=lambda tag: tag.key))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Filter:
     """Which resources are wanted."""
 
@@ -119,7 +120,7 @@ class Filter:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Window:
     """A page of a list, by its number."""
 

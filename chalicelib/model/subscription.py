@@ -2,11 +2,11 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from chalicelib.model import account, errors, limits, queue, resource, retry
 from chalicelib.model import endpoint as endpoints
+from chalicelib.model.frozen import frozen
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _ROLE = re.compile(r"acs:ram::[0-9]{1,32}:role/[A-Za-z0-9._-]+")
@@ -38,7 +38,7 @@ def check_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Mailing:
     """How messages are mailed that do not say it themselves."""
 
@@ -50,7 +50,7 @@ class Mailing:
         _check_line(self.subject, "Subject")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Texting:
     """How messages are sent to phones that do not say it themselves."""
 
@@ -62,7 +62,7 @@ class Texting:
         _check_line(self.template_code, "TemplateCode")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SubscriptionChange:
     """The attributes that a SetSubscriptionAttributes names; None: not named."""
 
@@ -77,7 +77,7 @@ class SubscriptionChange:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SubscriptionAttributes:
     """What a subscription is made with; raises for what cannot be."""
 
@@ -122,7 +122,7 @@ class SubscriptionAttributes:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Subscription:
     """A subscription as stored. Its id is made at creation, and deliveries hang on it."""
 
@@ -150,7 +150,7 @@ class Subscription:
         return f"acs:mns:{where.region}:{where.account_id}:/topics/{self.topic_name}/subscriptions/{self.name}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Filter:
     """Which subscriptions of a topic are wanted."""
 
@@ -183,7 +183,7 @@ def check_tag(tag: str, element: str) -> str:
     return tag
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Page:
     """One page of a list of subscriptions, ascending by name."""
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 import re
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits, resource
+from chalicelib.model.frozen import frozen
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -25,7 +25,7 @@ def check_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TopicChange:
     """The attributes that a request names; None: not named."""
 
@@ -38,7 +38,7 @@ class TopicChange:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TopicAttributes:
     """The writable attributes of a topic; raises InvalidArgument outside the ranges of `limits`."""
 
@@ -58,7 +58,7 @@ class TopicAttributes:
         return self == TopicAttributes(encryption=self.encryption).evolve(asked)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Topic:
     """A topic as stored. Its id is made at creation: a namesake made later has none of its subscriptions."""
 
@@ -96,7 +96,7 @@ def partition(topic_id: str, shard: int) -> str:
     return f"{topic_id}#{shard}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Page:
     """One page of a list of topics, ascending by name."""
 

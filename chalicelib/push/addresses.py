@@ -10,6 +10,9 @@ from typing import Any
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_BITS = 0xFFFFFFFF
+_SPECIAL = tuple(  # what Python 3.11 takes for public: for protocols (clouds serve metadata there), sites, documents
+    map(ipaddress.ip_network, ("192.0.0.0/24", "fec0::/10", "3fff::/20"))
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -55,6 +58,8 @@ class Guard:
         for network in self._allowed:
             if any(form.version == network.version and form in network for form in (address, reached)):
                 return True
+        if any(reached.version == network.version and reached in network for network in _SPECIAL):
+            return False
         return reached.is_global and not reached.is_multicast and not reached.is_reserved
 
 

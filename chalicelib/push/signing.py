@@ -8,11 +8,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from chalicelib.broker import ports
 from chalicelib.model import certificate, limits
+from chalicelib.model.frozen import frozen
 
 _PEM = re.compile(r"-----BEGIN (?P<kind>[A-Z ]+)-----(?P<text>[A-Za-z0-9+/=\s]+)-----END (?P=kind)-----")
 _SHA1_PREFIX = bytes.fromhex("3021300906052b0e03021a05000414")  # DER of DigestInfo up to the digest
@@ -25,7 +26,7 @@ class UnusableKeyError(ValueError):
     """The text is no RSA private key in PEM, of PKCS #1 or PKCS #8, without a password."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PrivateKey:
     """An RSA key."""
 

@@ -7,11 +7,12 @@ that returns the answer's fields, and its row in the product's table. Adding a p
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, policy
+from chalicelib.model.frozen import frozen
 from chalicelib.rpc import parameters
 from chalicelib.wire import conditions, http
 
@@ -20,7 +21,7 @@ _PRODUCT_HOST = re.compile(r"//mns-open(-vpc|-internal)?\.")
 Fields = Mapping[str, Any]  # of an answer, besides RequestId
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Call:
     """One call of an action, its caller known."""
 
@@ -36,7 +37,7 @@ class Call:
         return _PRODUCT_HOST.sub(f"//{self.namespace.account_id}.mns.", self.request.host_url)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Action:
     """A row of a product's table: what is called by which name, and what a policy must allow for it."""
 
@@ -56,7 +57,7 @@ class Action:
         return [re.sub(r"\{(\w+)\}", given, resource) for resource in self.resource.split()]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Product:
     """An API: its actions, and how it wraps their answers."""
 
@@ -67,7 +68,8 @@ class Product:
     remembers: bool = False  # whether answers are kept by ClientToken; not where they hold secrets
     wrap: Callable[[Fields], Fields] = field(default=lambda fields: fields)
     prefix: str = "acs:{service}:{region}:{account}:"  # of the resources of its actions
-    values: Callable[[Call, str], Sequence[str]] = lambda _call, _key: ()  # of the condition keys that are its own
+    # Of the condition keys that are its own.
+    values: Callable[[Action, Call, str], Sequence[str]] = lambda _action, _call, _key: ()
 
     def asked(self, action: Action, call: Call, resource: str, now: int) -> policy.Asked:
         """What a call asks of one resource at `now` (ms), for policies to judge."""
@@ -76,7 +78,7 @@ class Product:
         return policy.Asked(
             actions=(f"{self.service}:{action.name}",),
             resource=resource if resource.startswith("acs:") else prefix + resource,
-            values=conditions.values(call.request, now, lambda key: self.values(call, key)),
+            values=conditions.values(call.request, now, lambda key: self.values(action, call, key)),
         )
 
     def find(self, name: str) -> Action | None:

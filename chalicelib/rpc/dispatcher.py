@@ -8,13 +8,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from chalicelib import telemetry
 from chalicelib.broker import ports
 from chalicelib.broker.verbs import Verbs
 from chalicelib.model import account, limits
+from chalicelib.model.frozen import frozen
 from chalicelib.rpc import calls, parameters, signatures, table
 from chalicelib.rpc import errors as rpc_errors
 from chalicelib.wire import endpoint, http
@@ -27,7 +27,7 @@ _XML_SCHEMES = ("MNS", "APSARA-MNS")  # of the XML API's Authorization
 _INTERNAL = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Exchange:
     """A request in hand."""
 

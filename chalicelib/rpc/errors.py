@@ -13,6 +13,7 @@ JSON = "application/json;charset=utf-8"
 _SHARED = {  # what is told by a code of all products, with its status
     errors.InvalidArgument: ("InvalidParameter", 400),
     errors.InvalidAccessKeyId: ("InvalidAccessKeyId.NotFound", 404),
+    errors.InactiveAccessKeyId: ("InvalidAccessKeyId.Inactive", 400),
     errors.AccessDenied: ("NoPermission", 403),
     errors.InvalidSecurityToken: ("InvalidSecurityToken.Malformed", 400),
     errors.ExpiredSecurityToken: ("InvalidSecurityToken.Expired", 400),
@@ -49,7 +50,7 @@ def known(error: Exception) -> RpcError:
     if not isinstance(error, errors.MnsError):
         error = errors.InternalError()
     code, status = _SHARED.get(type(error), (error.code, error.status))
-    message = _NO_KEY if isinstance(error, errors.InvalidAccessKeyId) else error.message
+    message = _NO_KEY if type(error) is errors.InvalidAccessKeyId else error.message
     return RpcError(code, message, status=status)
 
 
@@ -66,5 +67,5 @@ def render(error: RpcError, *, request_id: str, host: str) -> http.Response:
     return http.Response(
         status=error.status,
         headers={"Content-Type": JSON, "x-acs-request-id": request_id},
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        body=json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace"),  # the gate must not fail itself
     )

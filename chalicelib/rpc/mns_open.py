@@ -9,7 +9,8 @@ from chalicelib.rpc import errors as rpc_errors
 from chalicelib.rpc.calls import Action, Call, Fields, Product
 from chalicelib.wire import conditions
 
-_PARAMETERS = {"mns:enablelogging": "EnableLogging", "mns:pushtype": "PushType"}
+_CREATING = ("CreateQueue", "CreateTopic")
+_SETTING = ("SetQueueAttributes", "SetTopicAttributes")
 _QUEUE = "/queues/{QueueName}"
 _TOPIC = "/topics/{TopicName}"
 _SUBSCRIPTIONS = "/topics/{TopicName}/subscriptions"
@@ -22,22 +23,32 @@ def _wrap(fields: Fields) -> Fields:
     return {"Code": 200, "Status": "Success", "Message": shapes.SUCCESS, "Success": True, **fields}
 
 
-def _values(call: Call, key: str) -> Sequence[str]:
-    """The condition keys of Message Service: section 15 of the protocol document, and tags."""
-    given, verbs = call.parameters, call.verbs
+def _values(action: Action, call: Call, key: str) -> Sequence[str]:
+    """The condition keys of Message Service: section 15 of the protocol document, and tags.
+
+    A parameter counts only where the action reads it: one that it passes over must not open a door.
+    """
+    given = call.parameters
     with contextlib.suppress(errors.MnsError, rpc_errors.RpcError):  # what is wrong with it, the action says
-        if key in _PARAMETERS:
-            value = given.text(_PARAMETERS[key])
+        if key == "mns:enablelogging" and action.name in _CREATING + _SETTING:
+            value = given.text("EnableLogging")
             return () if value is None else (value.lower(),)
-        if key.startswith(conditions.REQUEST_TAG):
+        if key == "mns:pushtype" and action.name == "Subscribe":
+            return subscriptions.push_types(call)
+        if key.startswith(conditions.REQUEST_TAG) and action.name in _CREATING:
             return conditions.tag(key, conditions.REQUEST_TAG, shapes.parse_tags(given))
         if key.startswith(conditions.RESOURCE_TAG):
-            tags: list[resource.Tag] = []
-            if name := given.text("QueueName"):
-                tags += verbs.queues.find(call.namespace, name).tags
-            if name := given.text("TopicName"):
-                tags += verbs.topics.find(call.namespace, name).tags
-            return conditions.tag(key, conditions.RESOURCE_TAG, tags)
+            return conditions.tag(key, conditions.RESOURCE_TAG, _tags(action, call))
+    return ()
+
+
+def _tags(action: Action, call: Call) -> Sequence[resource.Tag]:
+    """The tags of the queue or topic that a call is about, whatever else it names."""
+    given, verbs = call.parameters, call.verbs
+    if "{QueueName}" in action.resource:
+        return verbs.queues.find(call.namespace, given.required("QueueName")).tags
+    if "{TopicName}" in action.resource:
+        return verbs.topics.find(call.namespace, given.required("TopicName")).tags
     return ()
 
 

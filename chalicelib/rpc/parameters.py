@@ -38,8 +38,10 @@ def read(request: http.Request) -> Mapping[str, str]:
     """All parameters of a request, decoded once, a `+` being a space.
 
     Raises:
-        errors.RpcError: one is given twice, there are too many, or the body is no form.
+        errors.RpcError: one is given twice, there are too many or too long ones, or the body is no form.
     """
+    if len(request.query) + len(request.body) > limits.RPC_BYTES:
+        raise errors.RpcError("InvalidParameter", f"A request has {limits.RPC_BYTES} bytes of parameters at most.")
     found: dict[str, str] = {}
     for text in (request.query, _form(request)):
         try:

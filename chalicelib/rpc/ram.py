@@ -482,8 +482,9 @@ def _page(call: Call, kind: type[E], wrapper: str, name: str, render: Callable[[
 
 
 def _page_asked(call: Call) -> tuple[int, str | None]:
-    given = call.parameters.integer("MaxItems")
-    return limits.MAX_ITEMS.check(limits.MAX_ITEMS.default if given is None else given), call.parameters.text("Marker")
+    given, marker = call.parameters.integer("MaxItems"), call.parameters.text("Marker")
+    ram.check_length("Marker", marker or "", limits.MARKER_LENGTH)
+    return limits.MAX_ITEMS.check(limits.MAX_ITEMS.default if given is None else given), marker
 
 
 def _check_same_name(call: Call, parameter: str, name: str) -> None:
@@ -514,7 +515,7 @@ PRODUCT = Product(
     code="ram",
     service="ram",
     version="2015-05-01",
-    prefix="acs:ram:*:{account}:",
+    prefix="acs:ram::{account}:",  # policies may write a star for the region, or nothing, as ARNs do
     actions=(
         Action(name="CreateUser", run=create_user, resource=_USER),
         Action(name="GetUser", run=get_user, resource=_USER),

@@ -75,14 +75,8 @@ def parse_encryption(parameters: Parameters, before: resource.Encryption) -> res
 
 
 def parse_target(policy: Parameters, namespace: account.Namespace) -> str:
-    """The name of the queue that a DlqPolicy names by name or by resource name."""
-    text = policy.required("DeadLetterTargetQueue")
-    if ":" not in text:
-        return text.rpartition("/")[2]
-    found = endpoint.parse(text.replace(":/queues/", ":queues/"))
-    if not isinstance(found, endpoint.Queue) or not found.is_in(namespace):
-        raise errors.InvalidArgument("The DeadLetterTargetQueue should be of the same account and region.")
-    return found.name
+    """The name of the queue that a DlqPolicy names."""
+    return endpoint.dead_letter_queue(policy.required("DeadLetterTargetQueue"), namespace)
 
 
 def render_rate_limit(policy: resource.RateLimit) -> Mapping[str, Any]:

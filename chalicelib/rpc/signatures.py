@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib import parse
 
 from chalicelib.model import limits
+from chalicelib.model.frozen import frozen
 from chalicelib.rpc import errors
 from chalicelib.wire import http
 
@@ -29,7 +29,7 @@ _SIGNED = ("host", "x-acs-action", "x-acs-content-sha256", "x-acs-date", "x-acs-
 _NONCE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Proof:
     """What a request shows for itself."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chalicelib.model import account
+from chalicelib.model import account, limits, ram
 from chalicelib.rpc.calls import Action, Call, Fields, Product
 from chalicelib.wire import conditions
 
@@ -11,6 +11,7 @@ from chalicelib.wire import conditions
 def assume_role(call: Call) -> Fields:
     """AssumeRole: a key for a while, with what the role may do, within the policy given."""
     given = call.parameters
+    _checked_external_id(call)
     now = call.verbs.sessions.now()
     key = call.verbs.sessions.assume(
         call.caller,
@@ -18,7 +19,7 @@ def assume_role(call: Call) -> Fields:
         given.required("RoleSessionName"),
         seconds=given.integer("DurationSeconds"),
         document=given.text("Policy"),
-        values=conditions.values(call.request, now, lambda name: _external_id(call, name)),
+        values=conditions.values(call.request, now, lambda key: _external_id(call, key)),
     )
     who = key.caller
     return {
@@ -47,8 +48,15 @@ def _identity_type(who: account.Caller) -> str:
 
 
 def _external_id(call: Call, key: str) -> Sequence[str]:
-    given = call.parameters.text("ExternalId")
-    return (given,) if given and key == "sts:externalid" else ()
+    if key != "sts:externalid":
+        return ()
+    given = _checked_external_id(call)
+    return (given,) if given else ()
+
+
+def _checked_external_id(call: Call) -> str:
+    """The ExternalId, empty if none is given; of any length it could keep a policy's wildcards busy for long."""
+    return ram.check_length("ExternalId", call.parameters.text("ExternalId") or "", limits.EXTERNAL_ID_LENGTH)
 
 
 PRODUCT = Product(
@@ -56,7 +64,7 @@ PRODUCT = Product(
     service="sts",
     version="2015-04-01",
     prefix="acs:ram::{account}:",
-    values=_external_id,
+    values=lambda _action, call, key: _external_id(call, key),
     actions=(
         Action(name="AssumeRole", run=assume_role, resource="{RoleArn}"),
         Action(name="GetCallerIdentity", run=get_caller_identity, is_open=True),

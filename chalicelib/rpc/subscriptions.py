@@ -1,6 +1,6 @@
 """Actions on subscriptions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.model import account, endpoint, errors, resource, retry, subscription
@@ -8,7 +8,7 @@ from chalicelib.rpc import shapes
 from chalicelib.rpc.calls import Call, Fields
 from chalicelib.rpc.parameters import Parameters
 
-_PUSH_TYPES = {  # the last four are old names
+_PUSH_TYPES = {  # the last three are old names
     "http": endpoint.Kind.HTTP,
     "queue": endpoint.Kind.QUEUE,
     "dm": endpoint.Kind.MAIL,
@@ -50,6 +50,12 @@ def get_attributes(call: Call) -> Fields:
     )
     limit = shapes.render_rate_limit(found.attributes.rate_limit)
     return {"Data": {**_render(found), "TenantRateLimitPolicy": limit}}
+
+
+def push_types(call: Call) -> Sequence[str]:
+    """What policies may call the kind of endpoint that a Subscribe names: every name it has, for each is one rule."""
+    kind = _parse_kind("PushType", call.parameters.text("PushType"))
+    return () if kind is None else endpoint.PUSH_TYPES[kind]
 
 
 def unsubscribe(call: Call) -> Fields:

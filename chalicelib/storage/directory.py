@@ -32,7 +32,8 @@ class Directory:
         return {(entity.KIND, entity.name): entity for entity in found}
 
     def put(self, account_id: str, entity: ram.Entity) -> bool:
-        stored = dataclasses.replace(entity, revision=entity.revision + 1)
+        # Counted from when it was made: whoever changes what was deleted meanwhile does not meet what was made anew.
+        stored = dataclasses.replace(entity, revision=(entity.revision or entity.created_at) + 1)
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         if entity.revision:
             condition = {

@@ -27,7 +27,8 @@ _THROTTLED = frozenset(
 _NOT_OURS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 _CONFLICTS = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 _ATTEMPTS = 20  # at a call that meets conflicts; each is a round trip, so no further pause is made
-_REFUSED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "ItemCollectionSizeLimitExceeded"})
+_TRANSIENT = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+_REFUSED = _TRANSIENT | {"ItemCollectionSizeLimitExceeded"}
 
 
 class ConditionFailed(Exception):  # noqa: N818  # an outcome that storage always handles, not an error
@@ -73,6 +74,12 @@ def translate(error: exceptions.ClientError | exceptions.BotoCoreError) -> Excep
         _NOT_OURS: ports.SealBroken,
     }
     return next((kind for codes, kind in kinds.items() if code in codes), errors.InternalError)()
+
+
+def lacks_units(response: Mapping[str, Any]) -> bool:
+    """Whether an engine's answer is a transaction that was cancelled by throttling, and by nothing else."""
+    codes = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None"}
+    return bool(codes) and codes <= _TRANSIENT
 
 
 def code_behind(error: Exception) -> str:

@@ -15,9 +15,11 @@ from typing import Any
 
 from chalicelib.broker import ports
 from chalicelib.model import account, group, limits, publication, queue, topic
+from chalicelib.model import errors as model_errors
 from chalicelib.storage import batches, client, errors, items, schema, sealing
 
 _GROUP = "G#"
+_CLOSED: client.Item = {"body": items.text("(cannot be decrypted)")}  # in place of what is there
 
 
 class Publications:
@@ -108,7 +110,10 @@ class Publications:
     def _decode(self, item: client.Item) -> publication.Publication:
         topic_id, _, shard = item["pk"]["S"].rpartition("#")
         account_id, _, region = item["namespace"]["S"].partition("#")
-        payload = self._sealing.open(item, of=topic_id, message_id=item["sk"]["S"])
+        try:
+            payload = self._sealing.open(item, of=topic_id, message_id=item["sk"]["S"])
+        except model_errors.InternalError:  # its key is switched off, say: no reason to hold up all others
+            payload = _CLOSED
         return publication.Publication(
             message_id=item["sk"]["S"],
             namespace=account.Namespace(account_id=account_id, region=region),
@@ -128,6 +133,7 @@ class Publications:
                 attributes=_attributes(payload),
             ),
             ordered="ordered" in item,
+            is_open=payload is not _CLOSED,
         )
 
 

@@ -105,19 +105,15 @@ class KmsVault:
         length = len(key.wrapped).to_bytes(_LENGTH_BYTES, "big")
         return _ENVELOPE + length + key.wrapped + key.box.seal(plain, context)
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:
         form, rest = sealed[:1], sealed[1:]
         if form == _DIRECT:
-            return bytes(
-                errors.guarded(self._client().decrypt)(CiphertextBlob=rest, EncryptionContext={_CONTEXT: context})[
-                    "Plaintext"
-                ]
-            )
+            return self._decrypt(rest, context, own=own)
         if form != _ENVELOPE:
             raise ports.SealBroken
         length = int.from_bytes(rest[:_LENGTH_BYTES], "big")
         content = rest[_LENGTH_BYTES:]
-        return self._unwrapped(content[:length]).open(content[length:], context)
+        return self._unwrapped(content[:length], own=own).open(content[length:], context)
 
     def _data_key(self, key_id: str) -> _DataKey:
         """The data key to seal by; a new one now and then."""
@@ -137,8 +133,11 @@ class KmsVault:
             key.uses += 1
             return key
 
-    def _unwrap(self, wrapped: bytes) -> Box:
-        answer = errors.guarded(self._client().decrypt)(
-            CiphertextBlob=wrapped, EncryptionContext={_CONTEXT: "data key"}
-        )
-        return Box(answer["Plaintext"], self._draw)
+    def _unwrap(self, wrapped: bytes, *, own: bool) -> Box:
+        return Box(self._decrypt(wrapped, "data key", own=own), self._draw)
+
+    def _decrypt(self, encrypted: bytes, context: str, *, own: bool) -> bytes:
+        """What KMS encrypted, by whatever key it may use unless it has to be `own`."""
+        by = {"KeyId": self._key_id} if own else {}
+        decrypt = errors.guarded(self._client().decrypt)
+        return bytes(decrypt(CiphertextBlob=encrypted, EncryptionContext={_CONTEXT: context}, **by)["Plaintext"])

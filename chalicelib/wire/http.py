@@ -3,11 +3,12 @@
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 from urllib import parse
 
 from chalicelib.model import errors
+from chalicelib.model.frozen import frozen
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 XML = "text/xml;charset=utf-8"
@@ -15,7 +16,7 @@ JSON = "application/json"
 Guesses: TypeAlias = Callable[[], Iterable[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Request:
     """A request as the client sent it."""
 
@@ -54,12 +55,13 @@ class Request:
             errors.InvalidQueryString: a parameter is given twice.
         """
         found: dict[str, str] = {}
+        decode = parse.unquote if "%" in self.query else str
         for pair in filter(None, self.query.split("&")):
             name, _, value = pair.partition("=")
-            name = parse.unquote(name).strip().lower()
+            name = decode(name).strip().lower()
             if name in found:
                 raise errors.InvalidQueryString(f"The query parameter {name} is given twice.")
-            found[name] = parse.unquote(value)
+            found[name] = decode(value)
         return found
 
     def integer(self, name: str) -> int | None:
@@ -80,7 +82,7 @@ class Request:
         return self.parameters.get(name.lower(), "").strip().lower() == "true"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Response:
     """What goes back. `Location` and the lower-case `x-mns-` names are spelled as the SDKs look them up."""
 

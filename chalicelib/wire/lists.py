@@ -3,13 +3,13 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 from chalicelib.wire import xml
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ListRequest:
     """What the headers of a list operation ask for."""
 

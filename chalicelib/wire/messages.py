@@ -79,12 +79,12 @@ def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Res
 
 def render_received(received: Sequence[message.Received], *, batch: bool) -> http.Response:
     """The answer of ReceiveMessage, or of BatchReceiveMessage."""
-    return _render([_received(item.message, item.receipt_handle) for item in received], batch=batch)
+    return _render([(item.message, item.receipt_handle) for item in received], batch=batch)
 
 
 def render_peeked(peeked: Sequence[message.Message], *, batch: bool) -> http.Response:
     """The answer of PeekMessage, or of BatchPeekMessage."""
-    return _render([_received(item, None) for item in peeked], batch=batch)
+    return _render([(item, None) for item in peeked], batch=batch)
 
 
 def render_delete_failures(failures: Sequence[tuple[str, errors.MnsError]]) -> http.Response:
@@ -121,6 +121,8 @@ def _draft(element: xml.Element) -> message.Draft:
     body = element.string("MessageBody")
     if body is None:
         raise errors.InvalidArgument("The element MessageBody is required.")
+    if len(element.children) == 1:  # as of most messages
+        return message.Draft(body=body)
     priority = element.integer("Priority")
     return message.Draft(
         body=body,
@@ -164,28 +166,42 @@ def _sent(sent: message.Sent) -> list[xml.Node]:
     return nodes
 
 
-def _render(nodes: list[list[xml.Node]], *, batch: bool) -> http.Response:
-    body = xml.write("Messages", [("Message", item) for item in nodes]) if batch else xml.write("Message", nodes[0])
-    return http.Response(status=200, body=body)
+def _render(items: Sequence[tuple[message.Message, str | None]], *, batch: bool) -> http.Response:
+    if not batch:
+        return http.Response(status=200, body=xml.document("Message", _lines(*items[0], "  ")))
+    inside = "".join([f"  <Message>\n{_lines(item, handle, '    ')}  </Message>\n" for item, handle in items])
+    return http.Response(status=200, body=xml.document("Messages", inside))
 
 
-def _received(item: message.Message, handle: str | None) -> list[xml.Node]:
+def _lines(item: message.Message, handle: str | None, indent: str) -> str:
+    """What is told of a message; written out, for it is written more often than anything else.
+
+    Ids, handles, digests and numbers have nothing that would have to be escaped.
+    """
     first = item.enqueued_at if item.first_dequeued_at is None else item.first_dequeued_at
-    nodes: list[xml.Node] = [("MessageId", item.message_id)]
+    text = f"{indent}<MessageId>{item.message_id}</MessageId>\n"
     if handle is not None:
-        nodes.append(("ReceiptHandle", handle))
-    nodes += [
-        ("MessageBody", item.body),
-        ("MessageBodyMD5", item.body_md5),
-        ("EnqueueTime", item.enqueued_at),
-    ]
+        text += f"{indent}<ReceiptHandle>{handle}</ReceiptHandle>\n"
+    text += (
+        f"{indent}<MessageBody>{xml.escape(item.body)}</MessageBody>\n"
+        f"{indent}<MessageBodyMD5>{item.body_md5}</MessageBodyMD5>\n"
+        f"{indent}<EnqueueTime>{item.enqueued_at}</EnqueueTime>\n"
+    )
     if handle is not None:
-        nodes.append(("NextVisibleTime", item.visible_at))
-    nodes += [
-        ("FirstDequeueTime", first),
-        ("DequeueCount", item.dequeue_count),
-        ("Priority", item.priority),
-    ]
+        text += f"{indent}<NextVisibleTime>{item.visible_at}</NextVisibleTime>\n"
+    text += (
+        f"{indent}<FirstDequeueTime>{first}</FirstDequeueTime>\n"
+        f"{indent}<DequeueCount>{item.dequeue_count}</DequeueCount>\n"
+        f"{indent}<Priority>{item.priority}</Priority>\n"
+    )
+    if item.group_id is None and not item.user_properties and not item.system_properties:  # as of most messages
+        return text
+    return text + xml.lines(_marks(item), indent)
+
+
+def _marks(item: message.Message) -> list[xml.Node]:
+    """Group and properties."""
+    nodes: list[xml.Node] = []
     if item.group_id is not None:
         nodes.append(("MessageGroupId", item.group_id))
     if item.user_properties:

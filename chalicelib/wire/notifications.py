@@ -7,10 +7,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email import utils
 
 from chalicelib.model import endpoint, limits, publication, subscription
+from chalicelib.model.frozen import frozen
 from chalicelib.wire import http, xml
 
 _NAMESPACE = xml.NAMESPACE + "/"  # with a slash here: section 12.4 of the protocol document
@@ -24,7 +24,7 @@ _TYPES = {
 _BARE = (subscription.Format.SIMPLIFIED, subscription.Format.STREAM)  # what is not in the body is in headers
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Push:
     """A POST to an endpoint."""
 

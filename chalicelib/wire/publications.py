@@ -73,6 +73,7 @@ def _json(element: xml.Element, *names: str) -> dict[str, Any] | None:
 def _object(text: str, name: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except (ValueError, RecursionError) as error:
         raise errors.InvalidArgument(f"The value of {name} is not JSON.") from error
     if not isinstance(found, dict):

@@ -4,18 +4,18 @@ Gateways and HTTP libraries re-encode targets, and API Gateway drops Content-MD5
 every string that the client may have signed, the likeliest first.
 """
 
-import base64
+import binascii
 import functools
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import utils
 from urllib import parse
 
 from chalicelib.model import errors, limits
+from chalicelib.model.frozen import frozen
 from chalicelib.wire import http
 
 _V2 = re.compile(r"MNS (?P<key>[^\s:]{1,128}):(?P<signature>\S{1,256})")
@@ -26,35 +26,66 @@ _V4 = re.compile(
 _PLAIN = "!$'()*,=:@/?~"  # what HTTP libraries mostly leave as it is in a value (RFC 3986)
 _KEYS_KEPT = 64  # keyed states remembered: the same few keys sign again and again
 _DATES_KEPT = 256
+_DATES = ("date", "x-mns-date")
 _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
     "MNS4-HMAC-SHA256": ("aliyun_v4", "aliyun_v4_request"),
     "APSARA-MNS4-HMAC-SHA256": ("apsara_v4", "apsara_v4_request"),
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Authorization:
-    """What an Authorization header says."""
+@frozen
+class V2:
+    """`MNS key:signature`, HMAC-SHA1."""
 
     access_key_id: str
     signature: str
 
+    def sign(self, text: str, secret: str) -> bytes:
+        """The signature of a string."""
+        return binascii.b2a_base64(_mac(_v2_keyed(secret), text), newline=False)
 
-@dataclass(frozen=True, kw_only=True)
-class V2(Authorization):
-    """`MNS key:signature`, HMAC-SHA1."""
+    def strings(self, request: http.Request) -> Iterator[str]:
+        """What the client may have signed."""
+        canonical = ""
+        for name, value in _mns_headers(request):
+            canonical += f"{name}:{value}\n"
+        for target, digest, content_type, date in _signables(request):
+            yield f"{request.method}\n{digest}\n{content_type}\n{date}\n{canonical}{target}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class V4(Authorization):
+@frozen
+class V4:
     """`MNS4-HMAC-SHA256 Credential=key/date/region/mns/aliyun_v4_request,Signature=hex`, or the same with APSARA."""
 
+    access_key_id: str
+    signature: str
     prefix: str
     date: str  # yyyymmdd
     region: str
 
+    def sign(self, text: str, secret: str) -> bytes:
+        """The signature of a string."""
+        start, terminator = _TERMINATORS[self.prefix]
+        return _mac(_v4_keyed(start + secret, self.date, self.region, terminator), text).hex().encode()
 
-def read_authorization(request: http.Request) -> Authorization:
+    def strings(self, request: http.Request) -> Iterator[str]:
+        """What the client may have signed. The canonical request goes in as it is, not hashed."""
+        scope = f"{self.date}/{self.region}/mns/{_TERMINATORS[self.prefix][1]}"
+        for target, digest, content_type, date in _signables(request):
+            moment = _v4_moment(date)
+            if not moment.startswith(self.date):
+                continue
+            path, _, query = target.partition("?")
+            signed = [("content-md5", digest)] if digest else []
+            if content_type:
+                signed.append(("content-type", content_type))
+            headers = "".join(f"{name}:{value.strip()}\n" for name, value in sorted([*signed, *_mns_headers(request)]))
+            for encoded in _canonical_queries(query):
+                canonical = f"{request.method}\n{parse.quote(parse.unquote(path), safe='/~')}\n{encoded}\n{headers}\n"
+                yield f"{self.prefix}\n{moment}\n{scope}\n{canonical}"
+
+
+def read_authorization(request: http.Request) -> V2 | V4:
     """What the Authorization header says.
 
     Raises:
@@ -118,34 +149,22 @@ def digests(body: bytes) -> Iterator[str]:
     """All forms of Content-MD5: base64 of the hex text (Python, Node, Go), of the raw digest (RFC 1864), plain hex."""
     digest = hashlib.md5(body, usedforsecurity=False)
     text = digest.hexdigest()
-    yield base64.b64encode(text.encode()).decode()
-    yield base64.b64encode(digest.digest()).decode()
-    yield base64.b64encode(text.upper().encode()).decode()
+    yield binascii.b2a_base64(text.encode(), newline=False).decode()
+    yield binascii.b2a_base64(digest.digest(), newline=False).decode()
+    yield binascii.b2a_base64(text.upper().encode(), newline=False).decode()
     yield text
     yield text.upper()
 
 
-def verify(request: http.Request, authorization: Authorization, secret: str) -> str | None:
+def verify(request: http.Request, authorization: V2 | V4, secret: str) -> str | None:
     """Check the signature; return None if it is right, else the likeliest string that should have been signed."""
     signature = authorization.signature.encode()
     expected = ""
-    for text, right in _signed(request, authorization, secret):
-        if hmac.compare_digest(right, signature):
+    for text in authorization.strings(request):
+        if hmac.compare_digest(authorization.sign(text, secret), signature):
             return None
         expected = expected or text
     return expected
-
-
-def _signed(request: http.Request, authorization: Authorization, secret: str) -> Iterator[tuple[str, bytes]]:
-    """What the client may have signed, each with its signature."""
-    if isinstance(authorization, V4):
-        keyed = _v4_keyed(authorization, secret)
-        for text in _v4_strings(request, authorization):
-            yield text, _mac(keyed, text).hex().encode()
-    else:
-        keyed = _v2_keyed(secret)
-        for text in _v2_strings(request):
-            yield text, base64.b64encode(_mac(keyed, text))
 
 
 def _mac(keyed: hmac.HMAC, text: str) -> bytes:
@@ -155,42 +174,13 @@ def _mac(keyed: hmac.HMAC, text: str) -> bytes:
     return mac.digest()
 
 
-def _v2_strings(request: http.Request) -> Iterator[str]:
-    """What a V2 client may have signed."""
-    canonical = "".join([f"{name}:{value}\n" for name, value in _mns_headers(request)])
-    for target, digest, content_type, date in _signables(request):
-        yield f"{request.method}\n{digest}\n{content_type}\n{date}\n{canonical}{target}"
-
-
-def _v4_strings(request: http.Request, authorization: V4) -> Iterator[str]:
-    """What a V4 client may have signed. The canonical request goes in as it is, not hashed."""
-    scope = f"{authorization.date}/{authorization.region}/mns/{_TERMINATORS[authorization.prefix][1]}"
-    for target, digest, content_type, date in _signables(request):
-        moment = _v4_moment(date)
-        if not moment.startswith(authorization.date):
-            continue
-        path, _, query = target.partition("?")
-        signed = [("content-md5", digest)] if digest else []
-        if content_type:
-            signed.append(("content-type", content_type))
-        headers = "".join(f"{name}:{value.strip()}\n" for name, value in sorted([*signed, *_mns_headers(request)]))
-        for encoded in _canonical_queries(query):
-            canonical = f"{request.method}\n{parse.quote(parse.unquote(path), safe='/~')}\n{encoded}\n{headers}\n"
-            yield f"{authorization.prefix}\n{moment}\n{scope}\n{canonical}"
-
-
 @functools.lru_cache(maxsize=_KEYS_KEPT)
 def _v2_keyed(secret: str) -> hmac.HMAC:
     return hmac.new(secret.encode(), digestmod="sha1")
 
 
-def _v4_keyed(authorization: V4, secret: str) -> hmac.HMAC:
-    start, terminator = _TERMINATORS[authorization.prefix]
-    return _derived(start + secret, authorization.date, authorization.region, terminator)
-
-
 @functools.lru_cache(maxsize=_KEYS_KEPT)
-def _derived(secret: str, date: str, region: str, terminator: str) -> hmac.HMAC:
+def _v4_keyed(secret: str, date: str, region: str, terminator: str) -> hmac.HMAC:
     """Keyed with the signing key of one day, region and product."""
     key = secret.encode()
     for part in (date, region, "mns", terminator):
@@ -214,10 +204,12 @@ def _signables(request: http.Request) -> Iterator[tuple[str, str, str, str]]:
 
     They are made one by one, for the first is mostly it.
     """
+    digest_sent, type_sent = request.headers.get("content-md5", ""), request.headers.get("content-type", "")
+    dates = _dates(request)
     for target in _targets(request):
-        for digest in _headers(request.digests, request, "content-md5"):
-            for content_type in _headers(request.content_types, request, "content-type"):
-                for date in _dates(request):
+        for digest in request.digests() if request.digests else (digest_sent,):
+            for content_type in request.content_types() if request.content_types else (type_sent,):
+                for date in dates:
                     yield target, digest, content_type, date
 
 
@@ -245,17 +237,12 @@ def _splits(value: str) -> bool:
     return "&" in value or "#" in value
 
 
-def _headers(guesses: http.Guesses | None, request: http.Request, name: str) -> Iterable[str]:
-    """What the client may have sent as a header."""
-    return guesses() if guesses else (request.headers.get(name, ""),)
-
-
 def _mns_headers(request: http.Request) -> list[tuple[str, str]]:
     return sorted([header for header in request.headers.items() if header[0].startswith("x-mns-")])
 
 
 def _dates(request: http.Request) -> list[str]:
-    return [request.headers[name] for name in ("date", "x-mns-date") if request.headers.get(name)]
+    return list(filter(None, map(request.headers.get, _DATES)))
 
 
 @functools.lru_cache(maxsize=_DATES_KEPT)

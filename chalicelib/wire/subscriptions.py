@@ -2,34 +2,36 @@
 
 from collections.abc import Mapping
 
-from chalicelib.model import errors, retry, subscription
+from chalicelib.model import account, endpoint, errors, retry, subscription
 from chalicelib.wire import http, lists, topics, xml
 
 
-def parse_subscription(body: bytes) -> subscription.SubscriptionAttributes:
-    """What a Subscribe asks for.
+def parse_subscription(body: bytes, namespace: account.Namespace) -> subscription.SubscriptionAttributes:
+    """What a Subscribe asks for in a namespace.
 
     Raises:
         errors.MalformedXML, errors.InvalidArgument, errors.EndpointInvalid: it is not acceptable.
     """
     root = xml.read_root(body, "Subscription")
-    endpoint = (root.string("Endpoint") or "").strip()
-    if not endpoint:
+    address = (root.string("Endpoint") or "").strip()
+    if not address:
         raise errors.InvalidArgument("The element Endpoint is required.")
     return subscription.SubscriptionAttributes(
-        endpoint=endpoint,
+        endpoint=address,
         filter_tag=root.string("FilterTag") or "",
         strategy=_strategy(root) or retry.Strategy.BACKOFF_RETRY,
         content_format=_format(root),
-        dead_letter_queue=_dead_letter_queue(root) or "",
+        dead_letter_queue=_dead_letter_queue(root, namespace) or "",
     )
 
 
-def parse_change(body: bytes) -> subscription.SubscriptionChange:
+def parse_change(body: bytes, namespace: account.Namespace) -> subscription.SubscriptionChange:
     """The attributes that a SetSubscriptionAttributes names; what cannot be changed is ignored."""
     root = xml.read_root(body, "Subscription")
     return subscription.SubscriptionChange(
-        filter_tag=root.string("FilterTag"), strategy=_strategy(root), dead_letter_queue=_dead_letter_queue(root)
+        filter_tag=root.string("FilterTag"),
+        strategy=_strategy(root),
+        dead_letter_queue=_dead_letter_queue(root, namespace),
     )
 
 
@@ -77,7 +79,7 @@ def _format(root: xml.Element) -> subscription.Format:
         raise errors.InvalidArgument(f"The value of NotifyContentFormat should be one of {known}.") from error
 
 
-def _dead_letter_queue(root: xml.Element) -> str | None:
+def _dead_letter_queue(root: xml.Element, namespace: account.Namespace) -> str | None:
     """The queue that a DlqPolicy names; empty: a policy that is not enabled; None: no policy is given."""
     policy = root.child("DlqPolicy")
     if policy is None:
@@ -87,7 +89,7 @@ def _dead_letter_queue(root: xml.Element) -> str | None:
     target = (policy.string("DeadLetterTargetQueue") or "").strip()
     if not target:
         raise errors.InvalidArgument("The element DeadLetterTargetQueue is required.")
-    return target.rpartition("/")[2]  # a name, or the queue's resource name
+    return endpoint.dead_letter_queue(target, namespace)
 
 
 def _attributes(found: subscription.Subscription) -> list[xml.Node]:

@@ -114,22 +114,28 @@ def read_root(body: bytes, *names: str) -> Element:
 
 def write(root: str, children: list[Node], namespace: str = NAMESPACE) -> bytes:
     """A document, indented as MNS does it: Python SDKs before 1.3 need the white space before nested elements."""
-    return f'<?xml version="1.0" ?>\n<{root} xmlns="{namespace}">\n{_lines(children, "  ")}</{root}>'.encode()
+    return document(root, lines(children, "  "), namespace)
 
 
-def _lines(nodes: Iterable[Node], indent: str) -> str:
+def document(root: str, inside: str, namespace: str = NAMESPACE) -> bytes:
+    """A document of the lines inside its root."""
+    return f'<?xml version="1.0" ?>\n<{root} xmlns="{namespace}">\n{inside}</{root}>'.encode()
+
+
+def lines(nodes: Iterable[Node], indent: str) -> str:
+    """Elements, each beginning on a line of its own."""
     text = ""
     for name, content in nodes:
         if isinstance(content, str):
-            text += f"{indent}<{name}>{_escaped(content)}</{name}>\n"
+            text += f"{indent}<{name}>{escape(content)}</{name}>\n"
         elif isinstance(content, int):
             text += f"{indent}<{name}>{content}</{name}>\n"
         else:
-            text += f"{indent}<{name}>\n{_lines(content, indent + '  ')}{indent}</{name}>\n"
+            text += f"{indent}<{name}>\n{lines(content, indent + '  ')}{indent}</{name}>\n"
     return text
 
 
-def _escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Text as it is written; a table is fastest for ASCII, and by far the slowest for anything else."""
     if text.isascii():
         return text.translate(_ASCII)
@@ -139,27 +145,27 @@ def _escaped(text: str) -> str:
 class _Reader:
     """Builds elements from parser events."""
 
-    __slots__ = ("_count", "_open", "_texts", "_top")
+    __slots__ = ("_count", "_open", "_texts", "root")
+
+    root: Element
 
     def __init__(self) -> None:
-        self._top = Element(name="")
-        self._open = [self._top]
-        self._texts: list[list[str]] = [[]]  # of the open elements, in the pieces they come in
+        self._open: list[Element] = []
+        self._texts: list[list[str]] = []  # of the open elements, in the pieces they come in
         self._count = 0
-
-    @property
-    def root(self) -> Element:
-        return self._top.children[0]
 
     def doctype(self, _name: str, _system: str | None, _public_id: str | None, _has_subset: int) -> None:
         raise errors.MalformedXML("The body has a document type declaration, which is not allowed.")
 
     def start(self, tag: str, _attributes: dict[str, str]) -> None:
         self._count += 1
-        if len(self._open) > limits.XML_DEPTH or self._count > limits.XML_ELEMENTS:
+        if len(self._open) >= limits.XML_DEPTH or self._count > limits.XML_ELEMENTS:
             raise errors.InvalidArgument("The body has too many elements or they are too deep.")
         element = Element(name=tag.rpartition(":")[2])
-        self._open[-1].children.append(element)
+        if self._open:
+            self._open[-1].children.append(element)
+        else:
+            self.root = element
         self._open.append(element)
         self._texts.append([])
 

@@ -13,6 +13,8 @@ from chalicelib.model import limits
 from chalicelib.storage import schema
 
 API = "api_handler"
+LEAST_API_MEMORY = 256  # MB; a process has some 50 after its start, and half the memory means half the processor
+MOST_MEMORY = 10_240  # MB, Lambda's
 _MARGIN_SECONDS = 10  # that a function has beyond the time for which it means to work
 
 
@@ -59,8 +61,8 @@ _NEW_OR_GONE = {"eventName": ["INSERT", "REMOVE"]}
 _ACTIVE = {"ready_key": {"S": [{"exists": True}]}}  # in an image of an Active message
 
 FUNCTIONS = (
-    # It mostly waits, for tables or for messages, and a waiting poll costs its memory. What is in front of it sets its
-    # time-out.
+    # It mostly waits, for tables or for messages, and a waiting poll costs its memory, which is a parameter of the
+    # template. What is in front of it sets its time-out.
     Function(name=API, memory=512, timeout=30),
     Function(name="release", memory=256, timeout=limits.RELEASE_WINDOW_SECONDS + _MARGIN_SECONDS, every_minute=True),
     Function(
@@ -94,7 +96,11 @@ FUNCTIONS = (
         source=Source(
             table=schema.PUBLICATIONS,
             batch=100,  # with 100 subscriptions each it is 10,000 writes
-            filters=(_NEW_OR_GONE,),  # what has been swept leaves the topic's count
+            filters=(
+                _NEW_OR_GONE,  # what has been swept leaves the topic's count
+                # The fan-out of a FIFO topic follows the items of its groups, which name the newest publication.
+                {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"newest": {"S": [{"exists": True}]}}}},
+            ),
         ),
     ),
     Function(
@@ -126,3 +132,20 @@ FUNCTIONS = (
     ),
     Function(name="object_events", memory=256, timeout=60, of_buckets=True),
 )
+
+BY_NAME = {function.name: function for function in FUNCTIONS}
+
+
+def matches(pattern: Any, value: Any) -> bool:
+    """Whether a filter lets a value pass; of EventBridge's patterns those that are used here."""
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(matches(rule, value.get(key)) for key, rule in pattern.items())
+    return any(_meets(rule, value) for rule in pattern)
+
+
+def _meets(rule: Any, value: Any) -> bool:
+    if rule == {"exists": True}:
+        return value is not None
+    if isinstance(rule, dict):
+        return isinstance(value, str) and value.startswith(rule["prefix"])
+    return bool(value == rule)

@@ -13,15 +13,18 @@ from typing import Any
 
 import boto3
 from botocore import exceptions
+from botocore.config import Config
 
 from chalicelib import bootstrap, settings
 from chalicelib.storage import schema
 from infra.aws import package, template
+from infra.aws import replay as replays
 from infra.local import certificates
 
 _BUCKET = "openmns-artifacts-{account}-{region}"
 _POLL_SECONDS = 2.0
 _LONGEST_SECONDS = 3_600
+_LONGEST_FUNCTION_SECONDS = 900  # Lambda's
 _IDLE = (
     "CREATE_COMPLETE",
     "UPDATE_COMPLETE",
@@ -30,6 +33,7 @@ _IDLE = (
     "IMPORT_ROLLBACK_COMPLETE",
 )
 _NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")  # can only be deleted
+_NOT_MADE = (*_NEVER_MADE, "REVIEW_IN_PROGRESS")
 
 _NO_REGION = "no region is set: give --region, or set AWS_DEFAULT_REGION"
 
@@ -89,6 +93,19 @@ def application(account: Account, outputs: Mapping[str, str]) -> bootstrap.Appli
     )
 
 
+def replay(account: Account, url: str, *, look: bool, discard: bool) -> Iterator[replays.Replayed]:
+    """Have done again what is in a stack's queue of dead records; raises DeployError where AWS says no."""
+    patient = Config(read_timeout=_LONGEST_FUNCTION_SECONDS, retries={"max_attempts": 0})
+    made = replays.Replay(
+        queue=account.client("sqs"),
+        url=url,
+        streams=account.client("dynamodbstreams"),
+        invoke=replays.by_lambda(account.session.client("lambda", config=patient)),
+    )
+    with _explained("replay"):
+        yield from made.run(look=look, discard=discard)
+
+
 class Stack:
     """One stage's stack in an account."""
 
@@ -120,7 +137,7 @@ class Stack:
                 self._say(f"the stack {self.name} never came about; what is left of it goes first")
                 self._delete()
                 present = None
-            is_new = present is None or present["StackStatus"] == "REVIEW_IN_PROGRESS"
+            is_new = present is None or present["StackStatus"] in _NOT_MADE
             bucket, key = self._upload(made)
             chosen = dict(parameters)
             if is_new and "SecretsKeyArn" not in chosen and (kept := self._kept_key()):
@@ -132,6 +149,21 @@ class Stack:
             else:
                 self._say("nothing to change")
             return self.outputs()
+
+    def door(self) -> template.Door | None:
+        """What stands in front of the stack; None: there is no stack.
+
+        Raises:
+            DeployError: it does not say.
+        """
+        with _explained("look at the stack"):
+            present = self._describe()
+        if present is None or present["StackStatus"] in _NOT_MADE:
+            return None
+        told = self.outputs().get("Door")
+        if told is None:
+            raise DeployError(f"the stack {self.name} does not say which door it has: name it, with --door")
+        return template.Door(told)
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the stack.

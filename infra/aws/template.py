@@ -123,7 +123,7 @@ def _function(function: functions.Function, packaged: Json, door: Door) -> Json:
     properties = packaged["Properties"]
     given = properties.get("Environment", {}).get("Variables", {})
     changes: Json = {
-        "MemorySize": function.memory,
+        "MemorySize": {"Ref": "ApiMemory"} if function.name == functions.API else function.memory,
         "Timeout": function.timeout,
         "Architectures": ["arm64"],  # a fifth cheaper; nothing in the bundle is compiled for a processor
         "CodeUri": {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": "CodeKey"}},
@@ -632,6 +632,13 @@ def _parameters(stage: str, door: Door, *, has_domain: bool) -> Json:
     found: Json = {
         "CodeBucket": _text("Bucket that holds the functions' code; `make deploy` fills this in.", None),
         "CodeKey": _text("Its key in the bucket; `make deploy` fills this in.", None),
+        "ApiMemory": {
+            "Type": "Number",
+            "Default": functions.BY_NAME[functions.API].memory,
+            "MinValue": functions.LEAST_API_MEMORY,
+            "MaxValue": functions.MOST_MEMORY,
+            "Description": "MB of the function that answers requests; a waiting poll is charged for all of it.",
+        },
         "MnsRegion": _text("MNS region of requests whose host names none.", "cn-hangzhou"),
         "TableKeyArn": _text("Your KMS key for the tables; empty: DynamoDB's own."),
         "SecretsKeyArn": _text("Your KMS key for secrets; empty: one is made, for a dollar a month."),
@@ -717,6 +724,7 @@ def _outputs(door: Door) -> Json:
         "EndpointURL": {"Description": "What clients are told.", "Value": _ENDPOINTS[door]},
         "TablePrefix": {"Description": "Before the tables' names.", "Value": {"Fn::Sub": "${AWS::StackName}-"}},
         "SecretsKey": {"Description": "The key that seals secrets.", "Value": SECRETS_KEY},
+        "Door": {"Description": "What stands in front; later deployments keep it.", "Value": door.value},
         "DeadRecordsURL": {"Description": "The queue of dead records.", "Value": {"Ref": "DeadRecords"}},
     }
     for table in schema.TABLES:

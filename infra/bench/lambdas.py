@@ -22,16 +22,18 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
-from http import server
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from infra.bench import listening
+
 ROOT = Path(__file__).parents[2]
 _PROVIDED = ("awslambdaric", "boto3")  # what the Python runtime of Lambda brings along
 _NEXT = "/2018-06-01/runtime/invocation/next"
 _OUTCOME = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<id>[^/]+)/)?(?P<kind>response|error|init/error)")
+_JSON = (("Content-Type", "application/json"),)
 _START_SECONDS = 60
 _LOOK_SECONDS = 0.01
 
@@ -181,9 +183,7 @@ class Function:
         self._broken: FunctionError | None = None  # why a process could not be started
         self._processes: list[subprocess.Popen[bytes]] = []
         self._started: list[float] = []
-        self._api = _RuntimeApi(self)
-        self._thread = threading.Thread(target=self._api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._api = listening.Listener(self._answer)
 
     def provision(self, processes: int) -> None:
         """Start so many processes ahead of events, as Lambda does for provisioned concurrency; return when they ask."""
@@ -226,20 +226,40 @@ class Function:
         return [process.pid for process in self._processes]
 
     def close(self) -> None:
-        """End the processes, whatever they have in hand."""
+        """End the processes, whatever they have in hand; there will be no others."""
+        with self._lock:
+            self._broken = FunctionError("the function has been closed")
         for process in self._processes:
             process.kill()
             process.wait()
         with self._lock:
             for invocation in self._taken.values():
-                invocation.outcome.set_exception(FunctionError("the function has been closed"))
+                invocation.outcome.set_exception(self._broken)
             for idle in self._idle:
                 idle.put(None)
-        self._api.shutdown()
-        self._api.server_close()
-        self._thread.join()
+        self._api.close()
 
-    def take(self) -> _Invocation | None:
+    def _answer(self, asked: listening.Request) -> listening.Answer:
+        """What the Runtime API says to a process."""
+        if asked.method == "GET":
+            invocation = self._take() if asked.target == _NEXT else None
+            return listening.Answer(status=410) if invocation is None else self._handed(invocation)
+        found = _OUTCOME.fullmatch(asked.target)
+        if found is None:
+            return listening.Answer(status=404)
+        self._finish(found["id"], failed=found["kind"] != "response", body=asked.body)
+        return listening.Answer(status=202, headers=_JSON, body=b'{"status":"OK"}')
+
+    def _handed(self, invocation: _Invocation) -> listening.Answer:
+        headers = (
+            ("Lambda-Runtime-Aws-Request-Id", invocation.id),
+            ("Lambda-Runtime-Deadline-Ms", str(round(invocation.deadline * 1000))),
+            ("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:us-east-1:123456789012:function:{self.name}"),
+            ("Lambda-Runtime-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"),
+        )
+        return listening.Answer(status=200, headers=(*_JSON, *headers), body=invocation.event)
+
+    def _take(self) -> _Invocation | None:
         """The next event, for a process that asks; None: there will be none."""
         if len(self.starts) < len(self._started):
             self.starts.append(time.monotonic() - self._started[len(self.starts)])
@@ -255,7 +275,7 @@ class Function:
             self._taken[invocation.id] = invocation
         return invocation
 
-    def finish(self, invocation_id: str | None, *, failed: bool, body: bytes) -> None:
+    def _finish(self, invocation_id: str | None, *, failed: bool, body: bytes) -> None:
         """What became of an event; without an id: a process could not be started."""
         if invocation_id is None:
             with self._lock:
@@ -289,7 +309,7 @@ class Function:
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PYTHONDONTWRITEBYTECODE": "1",  # as nothing can be written to a function's folder
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}",
+            "AWS_LAMBDA_RUNTIME_API": "{}:{}".format(*self._api.address),
             "AWS_LAMBDA_FUNCTION_NAME": self.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -310,72 +330,3 @@ class Function:
 def _base64(value: bytes) -> str:
     """A binary attribute as it stands in an event."""
     return base64.b64encode(value).decode()
-
-
-class _RuntimeApi(server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: processes are killed while they ask."""
-
-
-class _Handler(server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: _RuntimeApi
-
-    def do_GET(self) -> None:  # the standard library's name
-        """A process asks for an event."""
-        invocation = self.server.function.take() if self.path == _NEXT else None
-        if invocation is None:
-            self._answer(410, b"")
-            return
-        self._answer(
-            200,
-            invocation.event,
-            {
-                "Lambda-Runtime-Aws-Request-Id": invocation.id,
-                "Lambda-Runtime-Deadline-Ms": str(round(invocation.deadline * 1000)),
-                "Lambda-Runtime-Invoked-Function-Arn": (
-                    f"arn:aws:lambda:us-east-1:123456789012:function:{self.server.function.name}"
-                ),
-                "Lambda-Runtime-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
-            },
-        )
-
-    def do_POST(self) -> None:  # the same
-        """A process tells what became of an event."""
-        body = b"".join(self._read())
-        found = _OUTCOME.fullmatch(self.path)
-        if found is None:
-            self._answer(404, b"")
-            return
-        self.server.function.finish(found["id"], failed=found["kind"] != "response", body=body)
-        self._answer(202, b'{"status":"OK"}')
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the same
-        """Nothing."""
-
-    def _read(self) -> Iterator[bytes]:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            yield self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            return
-        while length := int(self.rfile.readline(), 16):
-            yield self.rfile.read(length)
-            self.rfile.readline()
-        self.rfile.readline()
-
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response_only(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)

@@ -25,14 +25,14 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
     make = actions.add_parser("package", help="make build/STAGE: the template and the functions' code")
     _add_stage(make)
-    _add_door(make)
+    _add_door(make, default="rest", note="rest")
     make.add_argument("--region", help="where it will be deployed (of your AWS configuration)")
     make.add_argument("--out", metavar="DIR", type=Path, help="folder to write to (build/STAGE)")
     make.set_defaults(run=_package)
 
     deploy = actions.add_parser("deploy", help="package a stage and make or change its stack")
     _add_stage(deploy)
-    _add_door(deploy)
+    _add_door(deploy, default=None, note="the one that is deployed, else rest")
     _add_account(deploy)
     deploy.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter of the template; may come again"
@@ -52,6 +52,15 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     certificate.add_argument("--bits", type=int, choices=(1024, 2048, 4096), default=1024, help="of its key (1024)")
     certificate.set_defaults(run=_certificate)
 
+    replay = actions.add_parser("replay", help="have done again what functions gave up, once its cause is mended")
+    _add_stage(replay)
+    _add_account(replay)
+    replay.add_argument("--dry-run", action="store_true", help="only tell what there is")
+    replay.add_argument(
+        "--discard-gone", action="store_true", help="forget what can be read no more, a day after it came"
+    )
+    replay.set_defaults(run=_replay)
+
     verify = actions.add_parser("verify", help="prove that a deployment works, end to end")
     verify.add_argument("url", help="the endpoint")
     verify.add_argument("--access-key-id", required=True)
@@ -70,8 +79,8 @@ def _add_stage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", default="dev", help="of .chalice/config.json: dev, prod or private (dev)")
 
 
-def _add_door(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--door", choices=_DOORS, default="rest", help="what stands in front of the API (rest)")
+def _add_door(parser: argparse.ArgumentParser, *, default: str | None, note: str) -> None:
+    parser.add_argument("--door", choices=_DOORS, default=default, help=f"what stands in front of the API ({note})")
 
 
 def _add_account(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +130,7 @@ def _deployed(chosen: argparse.Namespace) -> int:
 
     parameters = _pairs(chosen.set)
     account, of = _stack(chosen)
+    chosen.door = _door(of, chosen.door)
     made = _made(chosen, account.region)
     outputs = of.deploy(made, parameters)
     stack.application(account, outputs).verbs.identities.certificate()  # made, the first time
@@ -132,6 +142,25 @@ def _deployed(chosen: argparse.Namespace) -> int:
     _say(f"  {told} mns account create --aws")
     _say(f"  mns aws verify {outputs['EndpointURL']} --access-key-id … --access-key-secret …")
     return 0
+
+
+def _door(of: "stack.Stack", wanted: str | None) -> str:
+    """The door that is wanted, or the one there is."""
+    from infra.aws import stack  # noqa: PLC0415  # see above
+
+    try:
+        present = of.door()
+    except stack.DeployError:
+        if wanted is None:
+            raise
+        present = None
+    if present is None:
+        return wanted or _DOORS[0]
+    if wanted is None:
+        _say(f"door {present}, as it is deployed")
+    elif wanted != present:
+        _say(f"door {wanted} in place of {present}: clients need the new endpoint")
+    return wanted or present.value
 
 
 def _destroy(chosen: argparse.Namespace) -> int:
@@ -164,6 +193,24 @@ def _renewed(chosen: argparse.Namespace) -> int:
     stack.application(account, outputs).verbs.identities.set_certificate(certificates.make(chosen.bits))
     _say("pushes are signed by the new key within five minutes")
     return 0
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    return _explain(lambda: _replayed(chosen))
+
+
+def _replayed(chosen: argparse.Namespace) -> int:
+    from infra.aws import replay, stack  # noqa: PLC0415  # see above
+
+    account, of = _stack(chosen)
+    url = of.outputs()["DeadRecordsURL"]
+    gone = {replay.Outcome.DONE} | ({replay.Outcome.GONE} if chosen.discard_gone else set())
+    left = 0
+    for one in stack.replay(account, url, look=chosen.dry_run, discard=chosen.discard_gone):
+        left += one.outcome not in gone
+        _say(f"{one.outcome:8}{one.given_up_at:26}{one.function.rpartition(':')[2]}  {one.detail}")
+    _say(f"{left} messages are left in {url}" if left else "nothing is left")
+    return 1 if left else 0
 
 
 def _verify(chosen: argparse.Namespace) -> int:

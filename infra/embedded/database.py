@@ -20,14 +20,14 @@ import pathlib
 import sqlite3
 import struct
 import threading
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from infra.embedded import checkpoints, errors
 
 Durability: TypeAlias = Literal["normal", "full"]
 
 APPLICATION_ID = 0x4F4D4E53  # "OMNS"
-VERSION = 2
+VERSION = 3
 BUSY_SECONDS = 30.0
 CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 8000  # in the log until a commit carries over what `checkpoints` has left
@@ -45,9 +45,24 @@ CREATE TABLE catalog (
 CREATE TABLE tokens (token TEXT PRIMARY KEY, at INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX tokens_at ON tokens (at);
 """
-_NONE: frozenset[str] = frozenset()
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class Guest(Protocol):
+    """Who keeps tables of its own in the file, and takes part in the transactions of the engine.
+
+    What it gathers in `Database.gathered` while it writes is the transaction's: gone with it if it comes to nothing.
+    """
+
+    def close(self, gathered: dict[str, Any]) -> None:
+        """Write what is to be written once in a transaction, before its commit."""
+
+    def announce(self, gathered: dict[str, Any]) -> None:
+        """Tell what has been committed; in the thread that wrote and outside the engine's lock."""
+
+    def expire(self, now: int, limit: int) -> int:
+        """Remove up to `limit` rows whose time is over, within a transaction; how many there were."""
 
 
 class _Queue:
@@ -98,13 +113,17 @@ class Database:
         shared: whether other processes may be using the file.
         execute: runs one statement.
         touched: the tables whose streams got records that are not announced yet.
+        gathered: what the guest has gathered and not announced yet.
+        guest: who else keeps tables in the file.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, durability: Durability) -> None:
         self.path = None if path is None else pathlib.Path(path)
         self.shared = self.path is not None
         self.touched: set[str] = set()
-        self._in_batch = False
+        self.gathered: dict[str, Any] = {}
+        self.guest: Guest | None = None
+        self.in_batch = False
         self._writing = False
         self._lost: sqlite3.Error | None = None
         self._queue: _Queue | None = None
@@ -141,12 +160,12 @@ class Database:
 
         What only reads ends at once: a transaction that has read cannot write once another process has.
         """
-        if not (self._in_batch and self._writing):
+        if not (self.in_batch and self._writing):
             self._commit()
 
     def abandon(self) -> None:
         """End the transaction of a refused call, which has written nothing."""
-        if not (self._in_batch and self._writing):
+        if not (self.in_batch and self._writing):
             self._end("ROLLBACK")
 
     def fail(self, error: sqlite3.Error) -> None:
@@ -155,12 +174,14 @@ class Database:
             self._end("ROLLBACK")
         finally:
             self._leave_queue()
-        self.touched.clear()
-        if self._in_batch:
+        self._drop_news()
+        if self.in_batch:
             self._lost = error
 
     def _commit(self) -> None:
         written = self._writing
+        if self.gathered and self.guest is not None:
+            self.guest.close(self.gathered)
         self._end("COMMIT")
         if written and self._checkpointer is not None:
             self._checkpointer.count()
@@ -185,9 +206,9 @@ class Database:
 
     def start_batch(self) -> None:
         """Let the calls that follow share one transaction."""
-        if self._in_batch:
+        if self.in_batch:
             raise RuntimeError("A batch cannot be started within a batch.")
-        self._in_batch = True
+        self.in_batch = True
 
     def finish_batch(self) -> None:
         """Commit what was written since `start_batch`.
@@ -195,7 +216,7 @@ class Database:
         Raises:
             sqlite3.Error: the batch is lost.
         """
-        self._in_batch = False
+        self.in_batch = False
         lost, self._lost = self._lost, None
         if lost is not None:
             raise lost
@@ -203,20 +224,24 @@ class Database:
 
     def drop_batch(self) -> None:
         """Undo what was written since `start_batch`."""
-        self._in_batch, self._lost = False, None
-        self.touched.clear()
+        self.in_batch, self._lost = False, None
+        self._drop_news()
         try:
             self._end("ROLLBACK")
         finally:
             self._leave_queue()
 
-    def take_touched(self) -> frozenset[str]:
-        """The tables to announce now; empty while they are not committed."""
-        if self._in_batch or not self.touched:
-            return _NONE
-        touched = frozenset(self.touched)
+    def take_news(self) -> tuple[frozenset[str], dict[str, Any]] | None:
+        """The tables and what the guest has to announce now; None: nothing, or it is not committed."""
+        if self.in_batch or not (self.touched or self.gathered):
+            return None
+        news = frozenset(self.touched), self.gathered
+        self._drop_news()
+        return news
+
+    def _drop_news(self) -> None:
         self.touched.clear()
-        return touched
+        self.gathered = {}
 
     def foreign_commits(self) -> int:
         """A number that changes whenever another connection has committed to the file."""

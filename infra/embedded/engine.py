@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from infra.embedded import (
@@ -72,6 +72,8 @@ _GET_RECORDS = requests.operation("GetRecords", "ShardIterator", "Limit")
 _EXPIRE = requests.operation("Expire")
 _TRIM = requests.operation("Trim")
 _BATCH = requests.operation("Batch")
+_HOST = requests.operation("Host")
+_TRANSACT = requests.operation("Transact")
 
 Listener: TypeAlias = Callable[[frozenset[str]], None]
 _Argument = TypeVar("_Argument")
@@ -149,13 +151,58 @@ class EmbeddedEngine:
                 self._db.drop_batch()
                 raise
             self._gate(_BATCH, lambda _: self._db.finish_batch(), None)
-            touched = self._db.take_touched()
-        if touched:
-            self._announce(touched)
+            news = self._db.take_news()
+        if news is not None:
+            self._announce(*news)
+
+    def host(self, guest: database.Guest, layout: Sequence[str]) -> database.Database:
+        """Let somebody keep tables in the file, and write to them in `transact`; one guest an engine.
+
+        Args:
+            guest: who.
+            layout: the statements that make the tables, where they are not there.
+        """
+
+        def make(_: None) -> None:
+            self._db.begin()
+            for statement in layout:
+                self._db.execute(statement)
+            self._db.commit()
+
+        with self._lock:
+            self._gate(_HOST, make, None)
+            self._db.guest = guest
+        return self._db
+
+    def transact(self, work: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
+        """Have a guest write: in the batch in hand, or in a transaction of its own.
+
+        Work that raises must not have written anything, or it is lost or kept with the batch.
+
+        Raises:
+            ClientError: SQLite failed.
+        """
+        with self._lock:
+            if self._db.in_batch:
+                return self._gate(_TRANSACT, self._begun, (work, argument))
+        with self.batch():
+            return self._gate(_TRANSACT, self._begun, (work, argument))
+
+    def _begun(self, of: tuple[Callable[[_Argument], _Result], _Argument]) -> _Result:
+        self._db.begin()
+        work, argument = of
+        return work(argument)
 
     def expire(self, limit: int) -> int:
         """Remove at most `limit` items whose time to live is over, as the service itself; returns how many."""
-        return self._maintain(_EXPIRE, lambda now: expiry.expire(self._db, self._catalog.every(), now, limit))
+
+        def expire(now: int) -> int:
+            done = expiry.expire(self._db, self._catalog.every(), now, limit)
+            if done < limit and self._db.guest is not None:
+                done += self._db.guest.expire(now, limit - done)
+            return done
+
+        return self._maintain(_EXPIRE, expire)
 
     def trim(self, limit: int = 1000, consumed: Mapping[str, str | None] | None = None) -> int:
         """Drop at most `limit` stream records that are no longer needed; returns how many.
@@ -355,9 +402,9 @@ class EmbeddedEngine:
         operation.check(request)
         with self._lock:
             response = self._gate(operation, work, request)
-            touched = self._db.take_touched()
-        if touched:
-            self._announce(touched)
+            news = self._db.take_news()
+        if news is not None:
+            self._announce(*news)
         return response
 
     def _maintain(self, operation: requests.Operation, work: Callable[[int], int]) -> int:
@@ -369,9 +416,9 @@ class EmbeddedEngine:
 
         with self._lock:
             done = self._gate(operation, within_transaction, self._milliseconds())
-            touched = self._db.take_touched()
-        if touched:
-            self._announce(touched)
+            news = self._db.take_news()
+        if news is not None:
+            self._announce(*news)
         return done
 
     def _gate(
@@ -409,6 +456,9 @@ class EmbeddedEngine:
         translated: Exception = refusal.client_error(operation.name)
         return translated
 
-    def _announce(self, touched: frozenset[str]) -> None:
-        for listener in self._listeners:
-            listener(touched)
+    def _announce(self, touched: frozenset[str], gathered: dict[str, Any]) -> None:
+        if touched:
+            for listener in self._listeners:
+                listener(touched)
+        if gathered and self._db.guest is not None:
+            self._db.guest.announce(gathered)

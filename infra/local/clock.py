@@ -8,15 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, MutableSequence
 
-from chalicelib import clock
-
 
 class LocalClock:
     """The time of a local server; safe for threads, and for processes that share its two numbers."""
 
-    def __init__(self, system: clock.SystemClock | None = None, numbers: MutableSequence[int] | None = None) -> None:
+    def __init__(self, numbers: MutableSequence[int] | None = None) -> None:
         """Set up; `numbers` are the ms it is ahead of the machine's clock, and the ms it is frozen at or 0."""
-        self._system = system or clock.SystemClock()
         self._lock = threading.Lock()
         self._numbers = [0, 0] if numbers is None else numbers
 
@@ -27,7 +24,7 @@ class LocalClock:
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
-        return self._numbers[1] or self._system.now() + self._numbers[0]
+        return self._numbers[1] or time.time_ns() // 1_000_000 + self._numbers[0]
 
     def sleep(self, seconds: float) -> None:
         """Do nothing for a while, by the machine's clock."""
@@ -36,7 +33,7 @@ class LocalClock:
     def set(self, now: int, *, frozen: bool) -> None:
         """Make it `now` (ms), from where it goes on unless `frozen`."""
         with self._lock:
-            self._numbers[0] = now - self._system.now()
+            self._numbers[0] = now - time.time_ns() // 1_000_000
             self._numbers[1] = now if frozen else 0
 
 

@@ -152,8 +152,8 @@ class Connection(asyncio.Protocol):
         self._sizes += len(name) + len(value)
         if self._sizes > HEADER_BYTES:
             return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self._headers[key] = f"{self._headers[key]},{text}" if key in self._headers else text
+        key, text, headers = name.decode("latin-1").lower(), value.decode("latin-1"), self._headers
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
 
     def on_headers_complete(self) -> None:
         """The body follows, if there is one."""
@@ -203,7 +203,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._since = self._loop.time()
-        self._go_on()
+        if self._waiting:
+            self._go_on()
 
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """See `Exchange`."""
@@ -308,16 +309,15 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def _render(self, response: http.Response) -> bytes:
-        lines = [_STATUS_LINES[response.status], _date_line(int(self._loop.time()))]
-        lines += [f"{name}: {value}\r\n" for name, value in response.headers.items()]
-        body = response.body
+        head, body = _STATUS_LINES[response.status] + _date_line(int(self._loop.time())), response.body
+        for name, value in response.headers.items():
+            head += f"{name}: {value}\r\n"
         if response.status != 204:  # noqa: PLR2004  # the status without a body, and without a length
-            lines.append(f"Content-Length: {len(body)}\r\n")
+            head += f"Content-Length: {len(body)}\r\n"
         if self._ending and not self._waiting:
-            lines.append("Connection: close\r\n")
-        lines.append("\r\n")
-        head = "".join(lines).encode("latin-1")
-        return head if self._head else head + body
+            head += "Connection: close\r\n"
+        written = f"{head}\r\n".encode("latin-1")
+        return written if self._head else written + body
 
 
 _dated: tuple[int, str] = (-1, "")

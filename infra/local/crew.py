@@ -134,6 +134,8 @@ class Crew:
                 worker.ready = True
             case ("written", soon):
                 self._running.nudge(soon=soon)
+            case ("heard", queue_id, visible, next_due):
+                self._running.heard(queue_id, visible, next_due)
             case ("ask", number, request) if worker.channel is not None:
                 self._taker.take(_Asked(worker.channel, number), request)
 

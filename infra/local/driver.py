@@ -2,7 +2,8 @@
 
 It feeds the very functions that are deployed the very events that Lambda would. A write wakes it; it then reads the
 stream, hands the records over, and sees from them which queues to ring for and when which messages and pushes come
-due. Between writes it sleeps until the next one is due.
+due. Between writes it sleeps until the next one is due. Messages of queues that are not in the engine's tables have no
+stream: of these it is told when they come due.
 """
 
 import itertools
@@ -13,6 +14,7 @@ from typing import Any
 
 from chalicelib.api import workers
 from chalicelib.broker import ports
+from chalicelib.model import queue
 from chalicelib.storage import deliveries as delivery_table
 from chalicelib.storage import messages as message_table
 from chalicelib.storage import queues as queue_table
@@ -59,7 +61,8 @@ class Driver:
         self._engine = engine
         self._clock = clock
         self._lot = lot
-        self._due: dict[str, int] = {}  # partition -> when its next message is due, ms
+        self._due: dict[str, int] = {}  # partition -> when its next message is due, ms; under the lock that follows
+        self._due_lock = threading.Lock()
         # Of what the messages' thread and others both do; taken before the engine's own by whoever needs both.
         self._lock = threading.RLock()
         self._next_sweep = 0
@@ -83,9 +86,11 @@ class Driver:
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
         self._pushed = pushed_from(prefix)
-        upkeep = run("openmns-messages", self._upkeep, self._pause)
+        self._upkept = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
-            **{prefix + table.name: upkeep for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)},
+            **{
+                prefix + table.name: self._upkept for table in (schema.MESSAGES, schema.PUBLICATIONS, schema.DELIVERIES)
+            },
             prefix + schema.RESOURCES.name: run("openmns-resources", self._purge, self._purge_pause),
         }
 
@@ -161,10 +166,17 @@ class Driver:
         """The stream records that were given up, those of one stream together, oldest first; 1 MB of each at most."""
         return [failure for read in self._streams() for failure in read.failures()]
 
+    def expect(self, queue_id: str, moment: int) -> None:
+        """A message that is kept outside of the engine's tables comes due at a moment (ms)."""
+        self._note(queue.partition(queue_id, 0), moment)
+        if moment < self._next_sweep:
+            self._upkept.wake(soon=True)
+
     def next_due(self) -> int | None:
         """When the next waiting message becomes visible, or the next push is due (ms)."""
         retries = [] if self._retry_at is None else [self._retry_at]
-        return min([*self._due.values(), *retries], default=None)
+        with self._due_lock:
+            return min([*self._due.values(), *retries], default=None)
 
     def _written(self, tables: Iterable[str]) -> None:
         for table in tables:
@@ -241,22 +253,30 @@ class Driver:
         if message_table.is_ready(new) and not message_table.is_ready(old):
             self._lot.announce(partition.partition("#")[0])
         due = message_table.due_moment(new)
-        if due is not None and due < self._due.get(partition, due + 1):
-            self._due[partition] = due
+        if due is not None:
+            self._note(partition, due)
+
+    def _note(self, partition: str, due: int) -> None:
+        with self._due_lock:
+            if due < self._due.get(partition, due + 1):
+                self._due[partition] = due
 
     def _release_due(self) -> bool:
         now = self._clock.now()
-        partitions = [partition for partition, moment in self._due.items() if moment <= now]
+        with self._due_lock:
+            partitions = [partition for partition, moment in self._due.items() if moment <= now]
         if partitions:
             self._release(partitions)
         return bool(partitions)
 
     def _release(self, partitions: list[str]) -> None:
         """Run the release function on some partitions, or on all if none are named."""
+        with self._due_lock:
+            for partition in partitions:
+                self._due.pop(partition, None)  # first, for what is noted meanwhile counts
         answer = workers.release(_scheduled(self._clock.now(), partitions), None)
-        for partition in partitions:
-            del self._due[partition]
-        self._due.update({partition: moment for moment, partition in answer["due"]})
+        for moment, partition in answer["due"]:
+            self._note(partition, moment)
 
     def _sweep(self) -> None:
         now = self._clock.now()

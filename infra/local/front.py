@@ -6,6 +6,7 @@ that hangs up while it waits is not given a message.
 """
 
 import asyncio
+import operator
 import re
 import threading
 from collections.abc import Callable
@@ -29,10 +30,13 @@ class _Visit:
     """A request whose turn it is to look."""
 
     exchange: connection.Exchange
-    look: Callable[[], operations.Step]
+    look: Callable[[], operations.Step]  # does not raise
     is_receive: bool  # or another one that is not run if its client is gone
     is_change: bool = False  # of what processes remember, perhaps
     woken_at: str = ""  # the id of the queue where it waited, empty at the first look
+
+
+_SENDS_FIRST = operator.attrgetter("is_receive")
 
 
 class Front:
@@ -94,11 +98,12 @@ class Front:
         visits, self._in_hand = self._in_hand[:_TOGETHER], self._in_hand[_TOGETHER:]
         if self._in_hand:
             self._loop.call_soon(self._flush)
+        visits.sort(key=_SENDS_FIRST)  # a receive then finds what is sent beside it, and need not wait
         mark = self._lot.mark()
         self._running.refresh()
         try:
             with self._running.batch():
-                steps = [self._look(visit) for visit in visits]
+                steps = [None if visit.is_receive and visit.exchange.gone else visit.look() for visit in visits]
         except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
             telemetry.logger.exception("requests failed together")
             self._running.recover()
@@ -129,10 +134,6 @@ class Front:
                 response = self._door.refuse(request, errors.InternalError())
         self._running.shared.turn()
         exchange.answer(response)
-
-    def _look(self, visit: _Visit) -> operations.Step | None:
-        """What it finds; the door does not raise."""
-        return None if visit.exchange.gone and visit.is_receive else visit.look()
 
     def _settle(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
         if isinstance(step, operations.Waiting):

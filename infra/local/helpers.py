@@ -57,7 +57,10 @@ def answer(running: runtime.Runtime, request: http.Request) -> Work:
 
 def _check_host(host: str) -> None:
     """Refuse names of the internet: a web page whose name was made to mean this machine must not get in."""
-    name = (parse.urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    try:
+        name = (parse.urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError as error:
+        raise _RefusedError(403, "the helpers are not served to such a host") from error
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(name)
         return
@@ -165,7 +168,7 @@ def _json_of(request: http.Request) -> Any:
         raise _RefusedError(415, f"the content type should be {http.JSON}")
     try:
         return json.loads(request.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _RefusedError(400, f"the body is not JSON: {error}") from error
 
 

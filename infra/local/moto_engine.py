@@ -30,7 +30,7 @@ class MotoEngine:
         self._listeners: list[Callable[[Iterable[str]], None]] = []
         self._ttl: dict[str, str] = {}
         self._next_sweep = 0
-        self._mock = moto.mock_aws()
+        self._mock = moto.mock_aws(config={"core": {"mock_credentials": False}})  # clients have their own
         self._mock.start()
         arguments: dict[str, Any] = {
             "region_name": "us-east-1",

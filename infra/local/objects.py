@@ -8,6 +8,7 @@ import itertools
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib import parse
@@ -25,7 +26,9 @@ _PUT = "ObjectCreated:Put"
 class ObjectStore:
     """A server of S3 on a listening socket."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, tell: Callable[[dict[str, Any]], object] | None = None) -> None:
+        """Serve; `tell` is handed what S3 would hand to the function, which is called here unless told otherwise."""
+        self._tell = tell or (lambda event: workers.object_events(event, None))
         self._sequence = itertools.count(1)
         self._moto_s = notifications.send_event
         notifications.send_event = self._raise  # moto calls it for every change, whatever is set up at the bucket
@@ -72,6 +75,6 @@ class ObjectStore:
             },
         }
         try:
-            workers.object_events({"Records": [record]}, None)
+            self._tell({"Records": [record]})
         except Exception:  # noqa: BLE001  # the object is stored; S3 would not take it back either
             telemetry.logger.exception("nobody could be told of an object")

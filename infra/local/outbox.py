@@ -1,6 +1,7 @@
 """The services that pushes need and that a local server has not: SES and SNS are moto, and keep what they are given.
 
-moto is started when the first mail, short message or mobile push goes out, for it takes half a second.
+moto is started when the first mail, short message or mobile push goes out, for it takes half a second. It must forget
+nothing then: there is one moto in a process, and its object store may be in use (`objects`).
 """
 
 import email
@@ -71,8 +72,8 @@ class Outbox:
         import boto3  # noqa: PLC0415  # see the module
         import moto  # noqa: PLC0415
 
-        self._mock = moto.mock_aws()
-        self._mock.start()
+        self._mock = moto.mock_aws(config={"core": {"mock_credentials": False}})  # clients have their own
+        self._mock.start(reset=False)
         for name in _BACKENDS:
             _backend(name).reset()
             keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}

@@ -7,17 +7,24 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chalicelib import bootstrap, clock, settings, telemetry
+from chalicelib.broker import ports
 from chalicelib.model import account, errors, limits, object_event
+from chalicelib.storage import sealing
 from infra.local import certificates, config, driver, engine, outbox, parking, runners, vault
 from infra.local import clock as clocks
 from infra.local.shared import Shared
 
+if TYPE_CHECKING:
+    from infra.embedded.engine import EmbeddedEngine
+
 FILE = "openmns.db"
 _LOCK = "openmns.lock"
 _INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, and a second write costs more
+# By a queue's id: how many of its messages have become visible, and when (ms) the next one does of those that now wait.
+Heard = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +39,7 @@ class Runtime:
     held: contextlib.ExitStack  # the engine, and the data folder
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     outbox: outbox.Outbox
+    heard: Heard  # is told what a worker has heard
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
     refresh: Callable[[], None] = lambda: None  # forget what another process may have changed
 
@@ -104,6 +112,13 @@ def start(
         key = _vault(told)
         if told.data is not None:
             vault.check(key, made, decided.table_prefix, told.data)
+
+        def heard(queue_id: str, visible: int, next_due: int | None) -> None:
+            for _ in range(visible):
+                lot.announce(queue_id)
+            if next_due is not None:
+                runner.expect(queue_id, next_due)
+
         application = _application(
             decided,
             made,
@@ -114,6 +129,7 @@ def start(
             vault=key,
             make_certificate=certificates.make,
             read_key=certificates.read_key,
+            keep_messages=None if told.engine == "moto" else _keep(made, heard),
         )
         bootstrap.install(application)
         runner: driver.Driver = driver.Driver(
@@ -137,6 +153,7 @@ def start(
             held=held.pop_all(),
             batch=functools.partial(made.batch, alone=told.workers > 1),  # or claims of two processes would collide
             outbox=sent,
+            heard=heard,
             blocking=told.engine == "moto",
         )
     raise AssertionError  # never: the stack swallows no exception
@@ -148,6 +165,7 @@ def join(
     shared: Shared,
     number: int,
     written: Callable[[Iterable[str]], None],
+    heard: Heard,
 ) -> Runtime:
     """Make what a worker process needs beside the server's first process, which has called `start`.
 
@@ -156,7 +174,8 @@ def join(
         decided: settings of the application, as the first process uses them.
         shared: the numbers of the server.
         number: of the worker.
-        written: is called after the worker has written messages.
+        written: is called after the worker has written to tables with streams.
+        heard: is called after it has written messages of queues.
     """
     assert told.data is not None  # noqa: S101  # what is in memory has one process
     moved = clocks.LocalClock(numbers=shared.time)
@@ -164,7 +183,9 @@ def join(
     held = contextlib.ExitStack()
     made = _embedded(told, moved, held, told.data / FILE)
     made.subscribe(written)
-    application = _application(decided, made, moved, lot, vault=vault.in_folder(told.data))
+    application = _application(
+        decided, made, moved, lot, vault=vault.in_folder(told.data), keep_messages=_keep(made, heard)
+    )
     epoch = shared.epoch
 
     def refresh() -> None:
@@ -182,6 +203,7 @@ def join(
         held=held,
         batch=functools.partial(made.batch, alone=True),
         outbox=outbox.Outbox(),
+        heard=heard,
         blocking=False,
         refresh=refresh,
     )
@@ -203,6 +225,19 @@ def _application(
         purge_seconds=0,  # a page at a time, between requests
         **more,
     )
+
+
+def _keep(made: engine.LocalEngine, heard: Heard) -> bootstrap.KeepMessages:
+    """Messages of queues in the embedded engine's file, but not in its tables."""
+    from infra.local.store import messages  # noqa: PLC0415  # as the engine is
+
+    def keep(
+        seal: sealing.Sealing, queues: ports.Queues, ids: ports.Ids
+    ) -> tuple[messages.Messages, messages.Messages]:
+        kept = messages.Messages(engine=cast("EmbeddedEngine", made), seal=seal, queues=queues, ids=ids, announce=heard)
+        return kept, kept
+
+    return keep
 
 
 def _settings(told: config.LocalConfig, base: settings.Settings | None) -> settings.Settings:

@@ -80,7 +80,7 @@ class Stream:
             answer = self._get_records()
             if not answer["Records"]:
                 return
-            records = [_lambda_record(record, self.arn) for record in answer["Records"]]
+            records = [lambda_record(record, self.arn) for record in answer["Records"]]
             done = self._hand_over(records)
             if done:
                 self.reached = _sequence(done[-1])
@@ -178,7 +178,7 @@ def _sequence(record: Mapping[str, Any]) -> str:
     return str(record["dynamodb"]["SequenceNumber"])
 
 
-def _lambda_record(record: Mapping[str, Any], arn: str) -> dict[str, Any]:
+def lambda_record(record: Mapping[str, Any], arn: str) -> dict[str, Any]:
     """A record as Lambda hands it to a function."""
     change = dict(record["dynamodb"])
     change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()

@@ -25,7 +25,7 @@ class KeyVault:
         """Encrypt `plain`."""
         return _FORM + self._box.seal(plain, context)
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:  # noqa: ARG002  # there is no other key
         """What was sealed in this context; raises ports.SealBroken."""
         if sealed[:1] != _FORM:
             raise ports.SealBroken

@@ -16,6 +16,8 @@ from chalicelib.wire import http
 from infra.local import channel, config, connection, driver, runtime, server
 from infra.local.shared import Shared
 
+_QUEUES = 10_000  # of which is remembered what the first process was told
+
 
 class _Worker:
     """What the process does, from its first message to its last."""
@@ -26,6 +28,7 @@ class _Worker:
         self._ended = asyncio.Event()
         self._asked: dict[int, connection.Exchange] = {}
         self._numbers = itertools.count()
+        self._due: dict[str, int] = {}  # queue id -> the moment (ms) that the first process was told of last
         self._channel = channel.Channel(end, self._loop, self._hear, _end_at_once)
 
     async def run(self) -> None:
@@ -48,7 +51,7 @@ class _Worker:
 
     def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
         self._pushed = driver.pushed_from(decided.table_prefix)
-        self._running = runtime.join(told, decided, self._shared, number, self._written)
+        self._running = runtime.join(told, decided, self._shared, number, self._written, self._heard)
         self._serving = server.Serving(self._running, relay=self._relay)
         self._channel.send(("ready",))
 
@@ -63,6 +66,17 @@ class _Worker:
         soon = not self._pushed.isdisjoint(tables)
         if self._shared.rouse(soon=soon):
             self._channel.send(("written", soon))
+
+    def _heard(self, queue_id: str, visible: int, next_due: int | None) -> None:
+        """Tell the first process, which rings in all of them; what it expects anyway it need not be told."""
+        told = self._due.get(queue_id, 0)
+        news = next_due is not None and not self._running.clock.now() < told <= next_due
+        if news and next_due is not None:
+            if len(self._due) >= _QUEUES:
+                self._due.clear()
+            self._due[queue_id] = next_due
+        if visible or news:
+            self._channel.send(("heard", queue_id, visible, next_due if news else None))
 
     def _learn(self, news: Mapping[tuple[str, str | None], int]) -> None:
         for (what, queue_id), count in news.items():

@@ -114,6 +114,17 @@ def test_the_single_form_is_not_allowed_by_the_name_of_the_batch(accounts, calle
     assert caller.xml(who, "GET", f"{MESSAGES}?numOfMessages=1").status == 200
 
 
+def test_the_batch_of_what_is_excepted_is_excepted(accounts, caller):
+    caller.xml(ROOT, "PUT", QUEUE, "<Queue/>")
+    everything_but = {"NotAction": ["mns:SendMessage", "mns:DeleteMessage"], "Resource": "*"}
+    who = accounts.user({"Effect": "Allow", **everything_but})
+    assert denied(caller, who, "POST", MESSAGES, BATCH)
+    assert denied(caller, who, "DELETE", MESSAGES, HANDLES)
+    who = accounts.user(allow("mns:*"), {"Effect": "Deny", **everything_but})
+    assert caller.xml(who, "POST", MESSAGES, BATCH).status == 201
+    assert denied(caller, who, "GET", MESSAGES)
+
+
 def test_a_denial_says_who_and_what_and_reaches_nothing(accounts, caller):
     who = accounts.user(allow("mns:GetQueueAttributes"), name="ann")
     caller.xml(ROOT, "PUT", QUEUE, "<Queue/>")
@@ -259,6 +270,37 @@ def test_conditions_on_tags(accounts, caller):
     assert caller.rpc_code(who, "mns", "CreateQueue", wanted | {"Tag.1.Value": "dev"}) == ""
 
 
+def test_a_parameter_that_an_action_passes_over_meets_no_condition(accounts, caller):
+    caller.rpc_code(ROOT, "mns", "CreateQueue", {"QueueName": "theirs"})
+    caller.rpc_code(ROOT, "mns", "CreateTopic", {"TopicName": "mine", "Tag.1.Key": "Team", "Tag.1.Value": "dev"})
+    who = accounts.user(
+        allow("mns:*", StringEquals={"acs:ResourceTag/Team": "dev"}),
+        allow("mns:*", StringEquals={"acs:RequestTag/Team": "dev"}),
+        allow("mns:*", StringEquals={"mns:PushType": "http"}),
+        allow("mns:*", StringEquals={"mns:EnableLogging": "true"}),
+    )
+    beside = {"TopicName": "mine", "PushType": "http", "EnableLogging": "true"}
+    beside |= {"Tag.1.Key": "Team", "Tag.1.Value": "dev"}
+    for action in ("GetQueueAttributes", "DeleteQueue"):
+        assert caller.rpc_code(who, "mns", action, {"QueueName": "theirs"} | beside) == "NoPermission"
+    assert caller.rpc_code(who, "mns", "ListQueue", {"QueueName": "mine"} | beside) == "NoPermission"
+    assert caller.rpc_code(who, "mns", "GetTopicAttributes", {"TopicName": "mine", "QueueName": "theirs"}) == ""
+    assert caller.xml(ROOT, "GET", "/queues/theirs").status == 200
+
+
+@pytest.mark.parametrize("denied_as", ["dm", "email", "mail"])
+def test_a_kind_of_endpoint_is_denied_by_any_of_its_names_in_both_apis(accounts, caller, denied_as):
+    caller.xml(ROOT, "PUT", "/topics/news", "<Topic/>")
+    who = accounts.user(allow("mns:*"), deny("mns:Subscribe", StringEquals={"mns:PushType": denied_as}))
+    address = "mail:directmail:ann@example.test"
+    body = f"<Subscription><Endpoint>{address}</Endpoint></Subscription>"
+    assert denied(caller, who, "PUT", "/topics/news/subscriptions/s", body)
+    for kind in ("dm", "email"):
+        wanted = {"TopicName": "news", "SubscriptionName": "s", "PushType": kind, "Endpoint": address}
+        assert caller.rpc_code(who, "mns", "Subscribe", wanted) == "NoPermission"
+        assert caller.rpc_code(who, "mns", "Subscribe", wanted | {"Endpoint": "http://example.test/"}) == "NoPermission"
+
+
 # --- Temporary keys --------------------------------------------------------------------------------------------------
 
 
@@ -339,7 +381,7 @@ def test_a_disabled_key_of_a_user_is_as_good_as_none(accounts, caller):
     assert caller.xml(who, "GET", "/queues").status == 200
     accounts.verbs.directory.enable_key(signing.ACCOUNT, "ann", who.key, enabled=False)
     assert caller.code(who, "GET", "/queues") == "InvalidAccessKeyId"
-    assert caller.rpc_code(who, "mns", "ListQueue") == "InvalidAccessKeyId.NotFound"
+    assert caller.rpc_code(who, "mns", "ListQueue") == "InvalidAccessKeyId.Inactive"
 
 
 # --- The control plane and RAM itself --------------------------------------------------------------------------------
@@ -376,6 +418,22 @@ def test_attaching_needs_the_user_and_the_policy(accounts, caller):
         assert caller.rpc_code(accounts.user(allow("ram:*", resource=resource)), *ask) == "NoPermission"
     both = [f"{prefix}user/ann", f"{prefix}policy/{policy}"]
     assert caller.rpc_code(accounts.user(allow("ram:*", resource=both)), *ask) == ""
+
+
+@pytest.mark.parametrize("region", ["", "*"])
+def test_an_entity_of_ram_is_named_in_policies_as_in_its_arn_or_with_a_star_for_the_region(accounts, caller, region):
+    accounts.user(name="boss")
+    boss = f"acs:ram:{region}:{signing.ACCOUNT}:user/boss"
+    ask = ("ram", "GetUser", {"UserName": "boss"})
+    assert caller.rpc_code(accounts.user(allow("ram:*", resource=boss)), *ask) == ""
+    assert caller.rpc_code(accounts.user(allow("ram:*"), deny("ram:*", resource=boss)), *ask) == "NoPermission"
+
+
+def test_policies_are_not_asked_about_what_is_longer_than_any_resource(accounts, caller):
+    who = accounts.user(allow("*", resource=f"acs:mns:*:*:*{'a' * 3000}"), allow("mns:GetQueueAttributes"))
+    assert caller.code(who, "GET", f"/queues/{'a' * 900}") == "QueueNotExist"
+    assert denied(caller, who, "GET", f"/queues/{'a' * 60_000}")
+    assert caller.code(ROOT, "GET", f"/queues/{'a' * 60_000}") == "QueueNotExist"
 
 
 def test_a_user_may_be_let_to_keep_its_own_keys(accounts, caller):

@@ -287,7 +287,8 @@ def form(body: bytes, content_type: str = "application/x-www-form-urlencoded") -
         (form(b'{"Action":"ListQueue"}', "application/json"), (415, "InvalidContentType")),
         (form(b"<Queue/>", "text/xml"), (415, "InvalidContentType")),
         (form(b"Action=ListQueue&Version=2022-01-19"), (400, "MissingAccessKeyId")),
-        (form(b"Action=" + b"x" * 900_000 + b"&Version=2022-01-19"), (404, "InvalidAction.NotFound")),
+        (form(b"Action=" + b"x" * 200_000 + b"&Version=2022-01-19"), (404, "InvalidAction.NotFound")),
+        (form(b"Action=" + b"x" * 300_000 + b"&Version=2022-01-19"), (400, "InvalidParameter")),
     ],
 )
 def test_what_is_no_call_is_told_so(ask, request_, expected):
@@ -301,7 +302,7 @@ def test_what_is_no_call_is_told_so(ask, request_, expected):
         ("DelaySeconds", "1" * 19, "it should be a whole number."),
         ("EnableLogging", "maybe", "it should be true or false."),
         ("DlqPolicy", "{", "it should be JSON."),
-        ("DlqPolicy", "[" * 100_000, "it should be JSON."),
+        ("DlqPolicy", "[" * 60_000, "it should be JSON."),
         ("DlqPolicy", "[]", "it should be a JSON object."),
         ("DlqPolicy", '{"Enabled":"\\ud800"}', "it should be JSON."),
     ],

@@ -85,6 +85,12 @@ def test_one_account_or_region_does_not_use_up_the_rate_of_another(make):
     assert call("GET", "/queues", host=host, **other).status == 200
 
 
+def test_inventing_regions_makes_no_more_calls(make):
+    call = make(metadata_rate=1)
+    hosts = [f"{signing.ACCOUNT}.mns.cn-invented-{number}.aliyuncs.com" for number in range(3)]
+    assert [call("GET", "/queues", host=host).status for host in hosts] == [200, 429, 429]
+
+
 def test_who_is_not_authenticated_uses_up_nobody_s_rate(make):
     call = make(metadata_rate=1)
     assert [call("GET", "/queues", secret="wrong").status for _ in range(3)] == [403] * 3

@@ -6,6 +6,7 @@ are proven by cfn-lint and by what the template says.
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -189,6 +190,26 @@ def test_pushes_have_a_certificate_that_can_be_renewed(deployed, client, mns):
     assert certificate()["certificate"] != first["certificate"]
 
 
+def test_what_functions_gave_up_is_listed_and_nothing_is_left_of_a_queue_that_is_empty(deployed, client, mns):
+    [url] = [
+        item["OutputValue"]
+        for item in client("cloudformation").describe_stacks(StackName="openmns-dev")["Stacks"][0]["Outputs"]
+        if item["OutputKey"] == "DeadRecordsURL"
+    ]
+    assert "nothing is left" in mns("replay", "--stage", "dev")
+    [function] = [item for name, item in functions_of(client).items() if name == "ObjectEvents"]
+    told = {"functionArn": function["FunctionArn"], "condition": "RetriesExhausted"}
+    body = {"timestamp": "2024-01-02T03:04:05.678Z", "requestContext": told, "requestPayload": {"Records": []}}
+    sent = client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body))
+    said = mns("replay", "--stage", "dev", "--dry-run", status=1)
+    assert re.search(
+        r"seen +2024-01-02T03:04:05\.678Z +openmns-dev-\S+ +an event of a bucket\n1 messages are left in ", said
+    )
+    [there] = client("sqs").receive_message(QueueUrl=url)["Messages"]
+    assert there["MessageId"] == sent["MessageId"]
+    client("sqs").delete_message(QueueUrl=url, ReceiptHandle=there["ReceiptHandle"])
+
+
 def test_the_command_says_where_it_is_and_what_comes_next(deployed):
     assert re.search(r"endpoint  https://\w+\.execute-api\.eu-central-1\.amazonaws\.com/api", deployed)
     assert "mns aws verify https://" in deployed
@@ -209,9 +230,11 @@ def test_a_deployment_is_changed_taken_down_and_made_again_and_keeps_its_data(cl
         "logs": len(functions.FUNCTIONS),
         "tables": len(schema.TABLES),
     }
-    mns("deploy", *named, "--set", "QueueShards=4")
-    told = functions_of(client, stack)["APIHandler"]["Environment"]["Variables"]
-    assert str(told["OPENMNS_QUEUE_SHARDS"]) == "4"
+    said = mns("deploy", *named, "--set", "QueueShards=4", "--set", "ApiMemory=256")
+    assert "door rest, as it is deployed" in said
+    api = functions_of(client, stack)["APIHandler"]
+    assert str(api["Environment"]["Variables"]["OPENMNS_QUEUE_SHARDS"]) == "4"
+    assert int(api["MemorySize"]) == 256
     assert remains(client, stack) == whole
     item = {"pk": {"S": "kept"}}
     tables.put_item(TableName=f"{stack}-tallies", Item=item)
@@ -224,6 +247,25 @@ def test_a_deployment_is_changed_taken_down_and_made_again_and_keeps_its_data(cl
     assert remains(client, stack) == whole
     mns("destroy", *named, "--yes", "--delete-data")
     assert remains(client, stack) == dict.fromkeys(whole, 0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "door", "said"),
+    [
+        ({"Door": {"Value": "http"}}, (), ["door http, as it is deployed", "needs DOOR=rest"]),
+        ({"Door": {"Value": "http"}}, ("--door", "url"), ["door url in place of http", "needs DOOR=rest"]),
+        ({}, (), ["the stack does-not-say does not say which door it has: name it, with --door"]),
+    ],
+)
+def test_a_door_is_kept_unless_another_one_is_named(client, mns, outputs, door, said):
+    """Of stacks as moto can make them; that the private stage takes one door only tells which one was meant."""
+    name = "has-a-door" if outputs else "does-not-say"
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
+    stacks = client("cloudformation")
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    answer = mns("deploy", "--stage", "private", "--name", name, *door, status=2)
+    stacks.delete_stack(StackName=name)
+    assert [line for line in said if line not in answer] == []
 
 
 @pytest.mark.parametrize(

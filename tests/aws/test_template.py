@@ -16,7 +16,7 @@ from infra.aws.template import Door
 from tests.aws.conftest import REGION
 
 KINDS = [("dev", Door.REST), ("prod", Door.HTTP), ("prod", Door.URL), ("private", Door.REST)]
-BY_NAME = {function.name: function for function in functions.FUNCTIONS}
+BY_NAME = functions.BY_NAME
 
 
 def resources(made: package.Package, kind: str) -> dict[str, dict]:

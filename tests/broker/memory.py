@@ -316,7 +316,7 @@ class Vault:
     def seal(self, plain: bytes, *, context: str, key_id: str = "") -> bytes:
         return f"{key_id}/{context}:".encode() + plain[::-1]
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
+    def open(self, sealed: bytes, *, context: str, own: bool = False) -> bytes:
         head, _, plain = sealed.partition(b":")
         if head != f"/{context}".encode():
             raise ports.SealBroken
@@ -340,7 +340,7 @@ class Directory:
         place = (account_id, entity.KIND, entity.name)
         if entity.revision != getattr(self.stored.get(place), "revision", 0):
             return False
-        self.stored[place] = dataclasses.replace(entity, revision=entity.revision + 1)
+        self.stored[place] = dataclasses.replace(entity, revision=(entity.revision or entity.created_at) + 1)
         return True
 
     def delete(self, account_id: str, entity: ram.Entity) -> bool:

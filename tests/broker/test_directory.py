@@ -121,6 +121,20 @@ def test_a_membership_that_ended_half_way_is_completed_by_doing_it_again(directo
     directory.delete(OWNER, ram.User, "ann")
 
 
+def test_a_group_that_is_made_anew_lets_nobody_do_anything_who_was_in_the_former_one(process, directory):
+    user(directory)
+    group(directory)
+    directory.join(OWNER, "ann", "team")
+    directory.change(OWNER, ram.Group, "team", lambda found: found.dismiss("ann"))  # by a leave that met a join
+    directory.delete(OWNER, ram.Group, "team")
+    group(directory)
+    directory.attach(OWNER, ram.Group, "team", "System", "AdministratorAccess")
+    caller = process.identities.known(directory.create_key(OWNER, "ann").access_key_id).caller
+    asked = ram.policy.Asked(actions=("mns:ListQueue",), resource="acs:mns:r:1:/queues")
+    with pytest.raises(errors.AccessDenied):
+        process.permissions.authorise(caller, OWNER, lambda _now: asked)
+
+
 def test_an_attachment_that_ended_half_way_is_completed_by_doing_it_again(directory):
     user(directory)
     directory.create_policy(OWNER, "p", DOCUMENT, "")

@@ -14,7 +14,7 @@ def test_a_key_that_was_added_is_known(process):
     assert process.identities.key("TESTAKID0001") == KEY
 
 
-@pytest.mark.parametrize("key_id", ["", "nobody", "testakid0001", "TESTAKID0001 "])
+@pytest.mark.parametrize("key_id", ["", "nobody", "testakid0001", "TESTAKID0001 ", "x" * 3_000])
 def test_a_key_that_was_not_added_is_not(process, key_id):
     process.identities.add_key(KEY)
     with pytest.raises(errors.InvalidAccessKeyId):

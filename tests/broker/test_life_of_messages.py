@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from chalicelib.model import errors, message, queue
-from tests.broker.fakes import HERE, Process
+from tests.broker.fakes import HERE, Process, Tables
 
 RETENTION = 120  # seconds, of every message
 VISIBILITY = 30  # seconds after a receive
@@ -35,9 +35,12 @@ class Queue(RuleBasedStateMachine):
 
     handles = Bundle("handles")
 
+    def tables(self) -> Tables:
+        return Tables()
+
     @initialize()
     def create(self):
-        self.process = Process()
+        self.process = Process(self.tables())
         self.process.create(visibility_timeout=VISIBILITY, message_retention_period=RETENTION)
         self.known: dict[str, Known] = {}
         self.sent = 0
@@ -158,11 +161,7 @@ class Queue(RuleBasedStateMachine):
     @rule(again=st.booleans())
     def count(self, *, again):
         self.process.release.run()
-        tables = self.process.tables
-        tables.messages.expire(self.now)
-        start = 0 if again else self.seen_changes
-        self.process.count.run(tables.messages.changes[start:])
-        self.seen_changes = len(tables.messages.changes)
+        self.catch_up(again=again)
         alive = [item for item in self.known.values() if self.now < item.expires_at]
         waiting = [item for item in alive if self.now < item.visible_at]
         _, counts = self.process.queues.get_attributes(HERE, "demo")
@@ -172,10 +171,21 @@ class Queue(RuleBasedStateMachine):
             delayed=sum(item.receives == 0 for item in waiting),
         )
 
+    def catch_up(self, *, again: bool) -> None:
+        """Sweep and count; `again` what has been counted already."""
+        tables = self.process.tables
+        tables.messages.expire(self.now)
+        start = 0 if again else self.seen_changes
+        self.process.count.run(tables.messages.changes[start:])
+        self.seen_changes = len(tables.messages.changes)
+
+    def stored(self) -> set[str]:
+        """The ids of all messages that are kept."""
+        return {key for partition in self.process.tables.messages.stored.values() for key in partition}
+
     @invariant()
     def no_message_is_lost_before_its_retention_ends(self):
-        there = {key for partition in self.process.tables.messages.stored.values() for key in partition}
-        assert {key for key, item in self.known.items() if self.now < item.expires_at} <= there
+        assert {key for key, item in self.known.items() if self.now < item.expires_at} <= self.stored()
 
     def teardown(self):
         """In the end, what was neither deleted nor too old is received, each message once."""

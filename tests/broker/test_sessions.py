@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 
 import pytest
 
@@ -73,13 +74,25 @@ def test_the_longest_policy_fits_into_what_kms_encrypts_itself(process, make, cl
             return plain
 
     make()
-    random = os.urandom(900).hex()  # nothing that can be made much shorter
+    name = os.urandom(900).hex()  # nothing that can be made much shorter
     document = json.dumps(
-        {"Version": "1", "Statement": {"Effect": "Allow", "Action": "mns:*", "Resource": f"acs:mns:*:*:{random}"}}
+        {"Version": "1", "Statement": {"Effect": "Allow", "Action": "mns:*", "Resource": f"acs:mns:*:*:{name}"}}
     )
     assert 1_800 < len(document) <= limits.SESSION_POLICY_LENGTH
     measuring = sessions.Sessions(store=process.tables.directory, vault=Measuring(), clock=clock, ids=process.ids)
     assert measuring.assume(ANN, ARN, "x" * limits.SESSION_NAME_LENGTH, document=document).token
+
+
+def test_a_policy_that_is_longer_in_bytes_than_a_token_holds_is_refused(process, make):
+    make()
+    drawn = random.Random(1)  # noqa: S311  # nothing that can be made much shorter
+    name = "".join(chr(drawn.randrange(0x10000, 0x20000)) for _ in range(1_800))
+    statement = {"Effect": "Allow", "Action": "mns:*", "Resource": f"acs:mns:*:*:{name}"}
+    document = json.dumps({"Version": "1", "Statement": statement}, ensure_ascii=False)
+    assert len(document) <= limits.SESSION_POLICY_LENGTH
+    with pytest.raises(errors.InvalidParameter) as raised:
+        process.sessions.assume(ANN, ARN, "ann", document=document)
+    assert raised.value.code == "InvalidParameter.PolicySize"
 
 
 def test_a_role_may_allow_longer_sessions(process, make):
@@ -114,7 +127,8 @@ def test_kms_is_asked_once_for_a_key_and_once_in_each_process_that_uses_it(proce
             calls.append("encrypt")
             return {"CiphertextBlob": Plaintext}
 
-        def decrypt(self, *, CiphertextBlob, EncryptionContext):  # noqa: N803  # boto3's
+        def decrypt(self, *, CiphertextBlob, EncryptionContext, KeyId):  # noqa: N803  # boto3's
+            assert KeyId == "k"  # or whoever owns another key could seal tokens
             calls.append("decrypt")
             return {"Plaintext": CiphertextBlob}
 

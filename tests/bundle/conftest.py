@@ -8,7 +8,7 @@ import pytest
 
 from infra.aws import package as packaging
 from infra.aws import template
-from infra.bench import lambdas
+from infra.bench import lambdas, listening
 from tests import live
 from tests.bundle import deployment, fronts
 from tests.sdk import clients
@@ -22,6 +22,7 @@ DOORS = {
     "HTTP API": template.Door.HTTP,
     "function URL": template.Door.URL,
 }
+FRONTS = {"REST API": fronts.rest, "HTTP API": fronts.http_api, "function URL": fronts.function_url}
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +51,13 @@ def deployed(packages, sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
         tables = deployment.Tables(url)
         stack = deployment.Stack(packages[template.Door.REST].template)
         made = deployment.Deployment(sandbox, stack, tables, url, kms, folder)
+        public = Server(fronts.rest(made.function("APIHandler")))  # where receivers of pushes find the certificate
+        made.announce(public.endpoint)
         try:
             made.set_up()
             yield made
         finally:
+            public.close()
             made.close()
             tables.close()
         assert (made.log.read_text(), made.errors) == ("", [])
@@ -73,8 +77,8 @@ class Server:
     """A front and what it is called by; what the suites of `tests.sdk` ask of a server."""
 
     def __init__(self, respond: fronts.Respond) -> None:
-        self._front = fronts.Front(respond)
-        self.endpoint = self._front.endpoint
+        self._front = listening.Listener(respond)
+        self.endpoint = self._front.url
         self.host = self.endpoint.removeprefix("http://")
         self.close = self._front.close
 
@@ -100,12 +104,19 @@ def functions(deployed: deployment.Deployment, packages) -> dict[str, lambdas.Fu
 
 @pytest.fixture(scope="session")
 def servers(deployed: deployment.Deployment, functions) -> Iterator[dict[str, Server]]:
-    made = {
-        "REST API": Server(fronts.rest(functions["REST API"])),
-        "HTTP API": Server(fronts.http_api(functions["HTTP API"])),
-        "function URL": Server(fronts.function_url(functions["function URL"])),
-    }
-    deployed.announce(made["REST API"].endpoint)
+    made = {name: Server(front(functions[name])) for name, front in FRONTS.items()}
+    yield made
+    for server in made.values():
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def lone_servers(deployed: deployment.Deployment, packages) -> Iterator[dict[str, Server]]:
+    """One process behind each front: what one has changed, another may only see five seconds later."""
+    made = {}
+    for name, door in DOORS.items():
+        options = deployment.Stack(packages[door].template).function("APIHandler")
+        made[name] = Server(FRONTS[name](deployed.another(f"lone {name}", options, most=1)))
     yield made
     for server in made.values():
         server.close()

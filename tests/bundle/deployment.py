@@ -20,6 +20,7 @@ from botocore.config import Config
 from chalicelib import bootstrap, clock, settings
 from chalicelib.model import account
 from chalicelib.storage import schema
+from infra.aws import functions
 from infra.bench import lambdas
 from infra.local import engine as engines
 from infra.local import stream
@@ -83,21 +84,6 @@ class Stack:
             yield tables[table], mapping["FunctionName"]["Ref"], mapping["BatchSize"], patterns
 
 
-def matches(pattern: Any, value: Any) -> bool:
-    """Whether a filter lets a value pass; of EventBridge's patterns those that the template has."""
-    if isinstance(pattern, dict):
-        return isinstance(value, dict) and all(matches(rule, value.get(key)) for key, rule in pattern.items())
-    return any(_meets(rule, value) for rule in pattern)
-
-
-def _meets(rule: Any, value: Any) -> bool:
-    if rule == {"exists": True}:
-        return value is not None
-    if isinstance(rule, dict):
-        return isinstance(value, str) and value.startswith(rule["prefix"])
-    return value == rule
-
-
 class Deployment:
     """The functions by their names in the template."""
 
@@ -117,6 +103,7 @@ class Deployment:
             "OPENMNS_TABLE_PREFIX": PREFIX,
             "OPENMNS_EXPLAIN_SIGNATURES": "true",  # the operation suite asks for it
             "OPENMNS_PUSH_ALLOW": "127.0.0.0/8",
+            "OPENMNS_BUCKET_OWNERS": f"photos={live.OWNER.account_id}",
             "POWERTOOLS_LOG_LEVEL": "WARNING",
         }
         self._sandbox = sandbox
@@ -179,7 +166,9 @@ class Deployment:
 
     def _hand_over(self, name: str, patterns: list[Any], event: Mapping[str, Any], _: None) -> Any:
         """Invoke a function with those records that its mapping lets pass, if there are any."""
-        records = [record for record in event["Records"] if any(matches(pattern, record) for pattern in patterns)]
+        records = [
+            record for record in event["Records"] if any(functions.matches(pattern, record) for pattern in patterns)
+        ]
         return self.invoke(name, {"Records": records}) if records else {"batchItemFailures": []}
 
     def schedule(self, name: str) -> None:

@@ -4,81 +4,71 @@ The table of docs/architecture.md, in a warm process, which remembers the key an
 """
 
 import json
-import threading
 import urllib.request
 from collections.abc import Iterator
-from http import server
 
 import pytest
 
+from infra.bench import listening
 from tests import live
 from tests.bundle import fronts
 from tests.bundle.conftest import Server
 from tests.bundle.deployment import Deployment
+from tests.sdk.test_mns_open import Control
 
 READS = ("GetItem", "Query", "BatchGetItem")
 SMALL = "<Message><MessageBody>x</MessageBody></Message>"
 LARGE = f"<Message><MessageBody>{'x' * 20_000}</MessageBody></Message>"
 
 
-class Meter(server.ThreadingHTTPServer):
-    """Stands before the engine, and notes what passes: operations, write units, read units."""
+class Meter:
+    """Stands before the engine, and notes what passes: operations, write units, read units.
 
-    daemon_threads = True
+    The next transactions are answered with what is in `refusals`.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.operations: list[str] = []
-        self.written = self.read = 0.0
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self.refusals: list[dict] = []
+        self._engine = url
+        self._listener = listening.Listener(self._pass_on)
+        self.url, self.close = self._listener.url, self._listener.close
+        self.reset()
 
     def reset(self) -> None:
-        self.operations.clear()
+        self.operations: list[str] = []
         self.written = self.read = 0.0
 
-
-class _Handler(server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Meter
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = json.dumps(asked | {"ReturnConsumedCapacity": "TOTAL"}).encode()
-        target = self.headers["X-Amz-Target"]
-        request = urllib.request.Request(self.server.url, data=body, headers={"X-Amz-Target": target})
+    def _pass_on(self, asked: listening.Request) -> listening.Answer:
+        body = json.dumps(json.loads(asked.body) | {"ReturnConsumedCapacity": "TOTAL"}).encode()
+        target = dict(asked.headers)["X-Amz-Target"]
+        if target.endswith(".TransactWriteItems") and self.refusals:
+            self.operations.append("refused")
+            return listening.Answer(status=400, body=json.dumps(self.refusals.pop(0)).encode())
+        request = urllib.request.Request(self._engine, data=body, headers={"X-Amz-Target": target})
         with urllib.request.urlopen(request) as answer:
             content = answer.read()
         capacity = json.loads(content).get("ConsumedCapacity", [])
         units = sum(entry["CapacityUnits"] for entry in (capacity if isinstance(capacity, list) else [capacity]))
         operation = target.partition(".")[2]
-        self.server.operations.append(operation)
+        self.operations.append(operation)
         if operation in READS:
-            self.server.read += units
+            self.read += units
         else:
-            self.server.written += units
-        self.send_response_only(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+            self.written += units
+        return listening.Answer(status=200, body=content)
 
 
 @pytest.fixture(scope="module")
 def meter(deployed: Deployment) -> Iterator[Meter]:
-    with Meter(deployed.url) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield made
-        made.shutdown()
-        thread.join()
+    made = Meter(deployed.url)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
 def metered(deployed: Deployment, meter: Meter) -> Iterator[Server]:
     """The API's function behind a REST API, its tables behind the meter."""
-    variables = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{meter.server_port}"}
+    variables = {"AWS_ENDPOINT_URL_DYNAMODB": meter.url}
     made = Server(fronts.rest(deployed.another("metered", {"handler": "app.app", "most": 1}, variables=variables)))
     yield made
     made.close()
@@ -141,3 +131,15 @@ def test_a_publication_is_one_call_of_one_write_unit(metered, meter, name):
     meter.reset()
     assert metered.ask("POST", f"/topics/{name}/messages", body=SMALL).status == 201
     assert (meter.operations, meter.written, meter.read) == (["PutItem"], 1, 0)
+
+
+def test_an_ordered_send_that_is_throttled_is_made_again_by_the_client_of_dynamodb(metered, meter, name):
+    """Of transactions boto3 does not do so by itself."""
+    Control(metered, live.OWNER, None)("create_queue", queue_name=name, queue_type="fifo")
+    reasons = [{"Code": "ProvisionedThroughputExceeded"}, {"Code": "None"}]
+    kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+    meter.reset()
+    meter.refusals = [{"__type": kind, "Message": "Transaction cancelled", "CancellationReasons": reasons}]
+    body = "<Message><MessageBody>x</MessageBody><MessageGroupId>g</MessageGroupId></Message>"
+    assert metered.ask("POST", f"/queues/{name}/messages", body=body).status == 201
+    assert meter.operations[-2:] == ["refused", "TransactWriteItems"]

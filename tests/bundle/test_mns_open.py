@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from tests import live
-from tests.bundle import fronts
-from tests.bundle.conftest import DOORS, Server, SettledClient
-from tests.bundle.deployment import Deployment, Stack
+from tests.bundle.conftest import Server, SettledClient
+from tests.bundle.deployment import Deployment
 from tests.sdk import test_mns_open as suite
 from tests.sdk.test_mns_open import control, guarded, topic  # noqa: F401  # its fixtures
 
@@ -16,17 +15,9 @@ pytestmark = suite.pytestmark
 globals().update({name: test for name, test in vars(suite).items() if name.startswith("test_")})
 
 
-@pytest.fixture(scope="module")
-def servers(deployed: Deployment, packages) -> Iterator[dict[str, Server]]:
-    """A process behind each front: what one has changed, another may only see five seconds later."""
-    kinds = {"REST API": fronts.rest, "HTTP API": fronts.http_api, "function URL": fronts.function_url}
-    made = {}
-    for name, door in DOORS.items():
-        options = Stack(packages[door].template).function("APIHandler")
-        made[name] = Server(kinds[name](deployed.another(f"control {name}", options, most=1)))
-    yield made
-    for server in made.values():
-        server.close()
+@pytest.fixture
+def server(lone_servers: dict[str, Server], door: str) -> Server:
+    return lone_servers[door]
 
 
 class SettledControl(suite.Control):

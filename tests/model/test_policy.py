@@ -149,6 +149,9 @@ def holds(operator, values, request, key="acs:Key"):
         ("IpAddress", "10.1.2.3/8", "10.200.0.1", True),
         ("IpAddress", "10.0.0.0/8", "11.1.2.3", False),
         ("IpAddress", "10.0.0.0/8", "::ffff:10.1.2.3", True),
+        ("IpAddress", "::ffff:10.0.0.0/104", "10.1.2.3", True),
+        ("IpAddress", "::ffff:10.0.0.0/104", "11.1.2.3", False),
+        ("IpAddress", "::ffff:10.1.2.3", "::ffff:10.1.2.3", True),
         ("IpAddress", "2001:db8::/32", "2001:db8::1", True),
         ("IpAddress", "2001:db8::/32", "10.1.2.3", False),
         ("IpAddress", "10.0.0.0/8", "", False),
@@ -214,6 +217,8 @@ def bad(**changes):
         ('{"Version": "1", "Statement": [], "Id": "x"}', "The document has the element 'Id'"),
         ('{"Version": "1", "Statement": NaN}', "NaN is no value."),
         ("[" * 5_000, "The document is not JSON"),
+        (bad(Condition={"NumericEquals": {"\ud800": "x"}}), "The document is not JSON: 'utf-8' codec can't encode"),
+        (bad(Resource="acs:mns:*:*:/queues/\udfff"), "The document is not JSON: 'utf-8' codec can't encode"),
         (document(*[ALLOW_ALL] * 200), "The document should have at most 6144 characters"),
         (bad(Effect="allow"), 'Statement[0].Effect should be "Allow" or "Deny".'),
         (bad(Effect=["Allow"]), 'Statement[0].Effect should be "Allow" or "Deny".'),
@@ -342,9 +347,9 @@ def plainly_holds(name, key, values, request):
     return any_matches != ("Not" in name)
 
 
-def plainly_applies(statement, action, resource, request):
+def plainly_applies(statement, actions, resource, request):
     names = listed(statement.get("Action", statement.get("NotAction")))
-    named = any(plainly_like(name.lower(), action.lower()) for name in names)
+    named = any(plainly_like(name.lower(), action.lower()) for name in names for action in actions)
     return (
         named == ("Action" in statement)
         and any(plainly_like(pattern, resource) for pattern in listed(statement["Resource"]))
@@ -358,10 +363,7 @@ def plainly_applies(statement, action, resource, request):
 
 def plainly_judged(statements, actions, resource, request):
     effects = {
-        statement["Effect"]
-        for statement in statements
-        for action in actions
-        if plainly_applies(statement, action, resource, request)
+        statement["Effect"] for statement in statements if plainly_applies(statement, actions, resource, request)
     }
     return Effect.DENY if "Deny" in effects else Effect.ALLOW if "Allow" in effects else None
 

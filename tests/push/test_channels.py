@@ -35,7 +35,7 @@ def notification(to, body="hello", **attributes):
 @pytest.fixture
 def aws():
     """Clients of moto's services, which are empty, though another test's mock may be under way."""
-    with moto.mock_aws():
+    with moto.mock_aws(config={"core": {"mock_credentials": False}}):
         for name in ("ses", "sns"):
             backend(name).reset()
         made = {}

@@ -17,7 +17,7 @@ from mns.account import Account
 from mns.mns_exception import MNSExceptionBase
 from mns.queue import Message, QueueMeta
 from mns.subscription import SubscriptionMeta
-from mns.topic import TopicMessage
+from mns.topic import DirectMailInfo, TopicMessage
 
 from tests import live
 
@@ -171,6 +171,26 @@ def _subscribe(account: Account, topic: str, queue: str) -> None:
     account.get_subscription(topic, "sub").subscribe(SubscriptionMeta(endpoint, notify_content_format="SIMPLIFIED"))
 
 
+def test_the_first_mail_that_goes_out_leaves_the_objects_where_they_are(control, account, bucket, server):
+    """Mails, and objects, are moto's: of which there is one in the process."""
+    bucket.put_object(Bucket="photos", Key="kept", Body=b"abc")
+    topic = live.unique("t")
+    control.create_topic(models.CreateTopicRequest(topic_name=topic))
+    to = SubscriptionMeta("mail:directmail:user@example.test", notify_content_format="SIMPLIFIED")
+    account.get_subscription(topic, "sub").subscribe(to)
+    message = DirectMailInfo("ci@example.test", "News", "0", "0", "0")
+    account.get_topic(topic).publish_message(TopicMessage("hello", direct_mail=message))
+    live.eventually(lambda: mails(server) == ["user@example.test"])
+    assert bucket.get_object(Bucket="photos", Key="kept")["Body"].read() == b"abc"
+
+
+def mails(server: live.Server) -> list[str]:
+    """To whom mails went out."""
+    with server.connect() as connection:
+        connection.send(live.raw("GET", "/_local/outbox", [("Host", server.host)]))
+        return [mail["to"] for mail in json.loads(connection.read().body)["mails"]]
+
+
 def test_whatever_tells_of_its_objects_as_s3_does_can_raise_events(control, account, server, queue, rules):
     control.create_event_rule(rule("a-rule", endpoint=to_queue(queue)))
     stored = {"key": "a+b.jpg", "size": 3, "eTag": "abc", "sequencer": "1"}
@@ -248,9 +268,10 @@ def test_a_rule_is_made_once_and_deleted_once(control, queue, rules):
     for _ in range(2):
         request = models.DeleteEventRuleRequest(product_name="oss", rule_name="a-rule")
         assert control.delete_event_rule(request).body.success
-    with pytest.raises(DaraException) as refused:
-        control.get_event_rule(models.GetEventRuleRequest(product_name="oss", rule_name="a-rule"))
-    assert refused.value.code == "EventRuleNotExist"
+    for name in ("a-rule", "a" * 3_000):
+        with pytest.raises(DaraException) as refused:
+            control.get_event_rule(models.GetEventRuleRequest(product_name="oss", rule_name=name))
+        assert refused.value.code == "EventRuleNotExist"
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,20 @@ def test_what_a_user_cannot_be(server, parameters, code):
     assert ram.connect_ram(server).refused("create_user", **parameters) == (400, code)
 
 
+def test_what_is_longer_than_any_name_is_there_no_more_than_another(api):
+    name = "a" * 3_000
+    for action, parameters, code in (
+        ("get_user", {"user_name": name}, "EntityNotExist.User"),
+        ("delete_user", {"user_name": name}, "EntityNotExist.User"),
+        ("get_group", {"group_name": name}, "EntityNotExist.Group"),
+        ("get_role", {"role_name": name}, "EntityNotExist.Role"),
+        ("get_policy", {"policy_name": name, "policy_type": "Custom"}, "EntityNotExist.Policy"),
+        ("add_user_to_group", {"user_name": name, "group_name": name}, "EntityNotExist.User"),
+    ):
+        assert api.refused(action, **parameters) == (404, code)
+    assert api.refused("list_users", marker=name) == (400, "InvalidParameter.Marker.Length")
+
+
 @pytest.mark.parametrize("kind", ["user", "group", "role"])
 def test_lists_come_in_pages(api, kind):
     wanted = sorted(unique(kind) for _ in range(3))
@@ -121,7 +135,7 @@ def test_access_keys(server, api):
     change = {"user_access_key_id": first["AccessKeyId"], "user_name": name}
     assert api.refused("update_access_key", **change, status="Off") == (400, "InvalidParameter.Status")
     api("update_access_key", **change, status="Inactive")
-    assert ram.connect_sts(server, who).refused("get_caller_identity") == (404, "InvalidAccessKeyId.NotFound")
+    assert ram.connect_sts(server, who).refused("get_caller_identity") == (400, "InvalidAccessKeyId.Inactive")
     api("update_access_key", **change, status="Active")
     assert ram.connect_sts(server, who)("get_caller_identity")["IdentityType"] == "RAMUser"
     assert api.refused("delete_user", user_name=name) == (409, "DeleteConflict.User.AccessKey")
@@ -371,6 +385,7 @@ def test_what_a_role_is_not_assumed_with(server):
         ({"duration_seconds": 899}, (400, "InvalidParameter.DurationSeconds")),
         ({"duration_seconds": 3601}, (400, "InvalidParameter.DurationSeconds")),
         ({"policy": "{}"}, (400, "InvalidParameter.PolicyGrammar")),
+        ({"external_id": "x" * 1225}, (400, "InvalidParameter.ExternalId.Length")),
         ({"policy": document(*[allow("mns:SendMessage")] * 60)}, (400, "InvalidParameter.PolicySize")),
     ):
         assert sts.refused("assume_role", **right | wrong) == expected, wrong

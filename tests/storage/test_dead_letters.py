@@ -9,6 +9,7 @@ from botocore import exceptions
 from chalicelib.model import dead_letter, message, queue
 from chalicelib.storage import errors
 from infra.embedded.engine import EmbeddedEngine
+from tests import conftest
 from tests.conftest import NOW, Stores
 from tests.storage import test_groups as fifo
 from tests.storage import test_messages as ordinary
@@ -59,6 +60,18 @@ class Pair:
     def held(self) -> int:
         """How many messages the source has in the table."""
         return sum("enqueued_at" in item for item in fifo.rows(self.stores, self.source))
+
+
+@pytest.fixture
+def stores(kept):
+    """Each way to keep messages."""
+    return kept
+
+
+@pytest.fixture
+def in_tables(engine, prefix, clock):
+    """The tables of each engine."""
+    return conftest.in_tables(engine, prefix, clock)
 
 
 @pytest.fixture(params=["normal", "fifo"])
@@ -217,8 +230,10 @@ class CutError(Exception):
     """The process ends."""
 
 
+@pytest.mark.parametrize("kind", ["normal", "fifo"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_process_that_ends_while_it_moves_loses_nothing_and_doubles_nothing(pair, monkeypatch, when):
+def test_a_process_that_ends_while_it_moves_loses_nothing_and_doubles_nothing(in_tables, monkeypatch, kind, when):
+    pair = Pair(in_tables, kind)
     pair.put("x" * 5_000)
     moment = pair.claim_out()
     transact = pair.stores.messages._gate.transact_write_items
@@ -245,13 +260,13 @@ def throttled(**_):
     )
 
 
-def test_a_queue_that_takes_no_more_at_the_moment_gets_it_later(stores, monkeypatch):
-    pair = Pair(stores, "normal")
+def test_a_queue_that_takes_no_more_at_the_moment_gets_it_later(in_tables, monkeypatch):
+    pair = Pair(in_tables, "normal")
     pair.put("dead")
     moment = pair.claim_out()
     pair.put("alive")
     with monkeypatch.context() as patched:
-        patched.setattr(stores.messages._gate, "transact_write_items", errors.guarded(throttled))
+        patched.setattr(in_tables.messages._gate, "transact_write_items", errors.guarded(throttled))
         assert [item.body for item in pair.claim(now=moment)] == ["alive"]
     assert [item.body for item in pair.claim(now=moment)] == []
     assert pair.letters() == ["dead"]
@@ -279,16 +294,16 @@ def test_many_that_find_dead_letters_at_once_move_each_once(pair):
     assert pair.held() == 0
 
 
-def test_a_move_costs_a_transaction_more_and_ordinary_receives_cost_what_they_did(stores):
-    pair = Pair(stores, "normal")
+def test_a_move_costs_a_transaction_more_and_ordinary_receives_cost_what_they_did(in_tables):
+    pair = Pair(in_tables, "normal")
     pair.put("x" * 512)
-    stores.recorder.reset()
+    in_tables.recorder.reset()
     pair.claim(now=NOW)
-    assert_cost(stores, rounds=3, write_units=3, read_units=2)
+    assert_cost(in_tables, rounds=3, write_units=3, read_units=2)
     pair.claim(now=NOW + 1_000)
-    stores.recorder.reset()
+    in_tables.recorder.reset()
     pair.claim(now=NOW + 2_000)
     # Two looks at the timers, the refused release (without units), the move, and a look at what is ready.
-    assert_cost(stores, rounds=5, write_units=2 * (2 + 3 + 1), read_units=3)
-    if isinstance(stores.engine, EmbeddedEngine):
-        assert stores.recorder.calls.count("transact_write_items") == 1
+    assert_cost(in_tables, rounds=5, write_units=2 * (2 + 3 + 1), read_units=3)
+    if isinstance(in_tables.engine, EmbeddedEngine):
+        assert in_tables.recorder.calls.count("transact_write_items") == 1

@@ -25,8 +25,8 @@ SECRET = "testSecretKey0123456789"
 KEY = account.AccessKey(access_key_id="AK", secret=SECRET, account_id="1", user="ann", created_at=NOW)
 
 
-def stored(entity, revision=1):
-    return dataclasses.replace(entity, revision=revision)
+def stored(entity, times=1):
+    return dataclasses.replace(entity, revision=NOW + times)
 
 
 def test_entities_come_back_as_they_were_each_kind_for_itself(stores):
@@ -55,6 +55,19 @@ def test_what_changed_meanwhile_is_not_deleted(stores):
     assert stores.directory.delete("1", stores.directory.get("1", "User", "ann"))
     assert stores.directory.get("1", "User", "ann") is None
     assert not stores.directory.delete("1", read)
+
+
+def test_a_change_of_what_was_deleted_does_not_meet_what_was_made_anew(stores):
+    role = ram.Role(name="reader", role_id="1", trust="{}", created_at=NOW, updated_at=NOW)
+    stores.directory.put("1", role)
+    read = stores.directory.get("1", "Role", "reader")
+    stores.directory.delete("1", read)
+    assert not stores.directory.put("1", read)
+    anew = dataclasses.replace(role, role_id="2", created_at=NOW + 1)
+    stores.directory.put("1", anew)
+    assert not stores.directory.put("1", read)  # or who had assumed the former role would have the new one
+    assert not stores.directory.delete("1", read)
+    assert stores.directory.get("1", "Role", "reader").role_id == "2"
 
 
 def test_lists_are_ascending_and_come_in_pages(stores):
@@ -143,9 +156,9 @@ def test_a_secret_is_opened_once_however_often_it_is_read(stores):
     class Counting(vault.KeyVault):
         opened = 0
 
-        def open(self, sealed, *, context):
+        def open(self, sealed, **named):
             Counting.opened += 1
-            return super().open(sealed, context=context)
+            return super().open(sealed, **named)
 
     gate = errors.Gate(stores.engine)
     store = identities.Identities(gate=gate, prefix=stores.prefix, vault=Counting(b"k" * 32))

@@ -71,3 +71,19 @@ def test_what_gets_in_the_way_of_a_transaction_is_tried_again_and_given_up_at_la
     assert engine.calls == 4
     with pytest.raises(model_errors.TooManyRequests):
         errors.Gate(Engine(*[failure] * 100)).update_item()
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        (["ProvisionedThroughputExceeded", "None"], True),
+        (["None", "ThrottlingError"], True),
+        (["ProvisionedThroughputExceeded", "ConditionalCheckFailed"], False),
+        (["ItemCollectionSizeLimitExceeded"], False),
+        (["None"], False),
+        ([], False),
+    ],
+)
+def test_a_transaction_that_only_lacks_units_may_come_again(reasons, expected):
+    assert errors.lacks_units(refusal(CANCELLED, *reasons).response) is expected
+    assert errors.lacks_units({"Error": {"Code": "ThrottlingException"}}) is False

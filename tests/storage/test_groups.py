@@ -9,9 +9,11 @@ import pytest
 from chalicelib.broker import ports
 from chalicelib.model import group, message, queue, resource
 from chalicelib.storage import groups, items, messages
+from tests import conftest
 from tests.conftest import NOW, Stores
 from tests.storage.test_messages import make_message as make_ordinary
 from tests.storage.test_messages import make_queue as make_ordinary_queue
+from tests.storage.test_messages import rows
 
 IDS = (f"{NOW:012X}{number:04X}{number:016X}" for number in itertools.count())
 
@@ -45,16 +47,16 @@ def delete(stores: Stores, of: queue.Queue, *held: message.Message, now: int = N
     return [outcome and outcome.code for outcome in outcomes]
 
 
-def rows(stores: Stores, of: queue.Queue) -> list[dict[str, dict[str, str]]]:
-    """All that the messages table holds of the queue."""
-    found = []
-    for partition in of.partitions:
-        found += stores.engine.query(
-            TableName=stores.prefix + "messages",
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partition}},
-        )["Items"]
-    return found
+@pytest.fixture
+def stores(kept):
+    """Each way to keep messages."""
+    return kept
+
+
+@pytest.fixture
+def in_tables(engine, prefix, clock):
+    """The tables of each engine."""
+    return conftest.in_tables(engine, prefix, clock)
 
 
 def test_a_message_that_was_put_is_claimed_with_everything_it_came_with(stores):
@@ -81,17 +83,17 @@ def test_a_body_of_any_size_comes_back_verbatim(stores, length):
     assert bodies(stores, of) == [body]
 
 
-def test_what_stays_with_the_state_fits_one_write_unit(stores):
+def test_what_stays_with_the_state_fits_one_write_unit(in_tables):
     of = make_queue(shards=64).evolve(queue_id="f" * 16)
     room = 1024 - groups._STATE_BYTES - len("group_id") - 128 - len("body")
     whole = make_message("x" * room, group="g" * 128, priority=16)
     larger = make_message("x" * (room + 1), group="g" * 128, priority=16)
     for new in (whole, larger):
-        stores.messages.put(of, new.evolve(shard=group.home("g" * 128, of.shards)))
-    stored = [item for item in rows(stores, of) if "message_id" in item]
+        in_tables.messages.put(of, new.evolve(shard=group.home("g" * 128, of.shards)))
+    stored = [item for item in rows(in_tables, of) if "message_id" in item]
     assert 1020 <= items.size(stored[0]) <= 1024
     assert "body" not in stored[1]
-    assert bodies(stores, of, limit=2) == [whole.body, larger.body]
+    assert bodies(in_tables, of, limit=2) == [whole.body, larger.body]
 
 
 def test_the_messages_of_a_group_are_claimed_one_after_the_other_and_those_of_others_beside_them(stores):
@@ -260,9 +262,9 @@ def test_a_peek_shows_the_first_messages_of_free_groups_and_changes_nothing(stor
     before = rows(stores, of)
     assert [item.body for item in stores.messages.peek(of, limit=16, now=NOW)] == ["b1", "c1", "c2"]
     assert [item.body for item in stores.messages.peek(of, limit=1, now=NOW)] == ["b1"]
+    assert rows(stores, of) == before
     again = stores.messages.peek(of, limit=16, now=NOW + 1_000)
     assert [(item.body, item.dequeue_count) for item in again if item.group_id == "a"] == [("a1", 1), ("a2", 0)]
-    assert rows(stores, of) == before
     assert delete(stores, of, held) == [None]
 
 
@@ -325,13 +327,13 @@ def test_a_purge_deletes_groups_and_messages(stores):
     assert rows(stores, of) == []
 
 
-def test_the_stream_counts_messages_by_state_and_rings_when_a_group_becomes_free(stores):
+def test_the_stream_counts_messages_by_state_and_rings_when_a_group_becomes_free(in_tables):
     of = make_queue()
-    put(stores, of, "a1", "a2", "a3")
-    held = claim(stores, of, limit=2)
-    delete(stores, of, held[0])
-    stores.messages.release(of, of.partitions[0], now=NOW + 30_000, limit=1)
-    records = read_stream(stores, of)
+    put(in_tables, of, "a1", "a2", "a3")
+    held = claim(in_tables, of, limit=2)
+    delete(in_tables, of, held[0])
+    in_tables.messages.release(of, of.partitions[0], now=NOW + 30_000, limit=1)
+    records = read_stream(in_tables, of)
     total, totals, rings = queue.Counts(), [], []
     for record, change in zip(records, messages.read_changes(records), strict=True):
         images = [record["dynamodb"].get(kind) or {} for kind in ("NewImage", "OldImage")]
@@ -357,11 +359,11 @@ def read_stream(stores: Stores, of: queue.Queue) -> list[dict]:
     return [record for record in found if record["dynamodb"]["Keys"]["pk"]["S"] in of.partitions]
 
 
-def test_the_groups_attributes_say_all_there_is_to_know_of_its_messages_in_hand(stores):
+def test_the_groups_attributes_say_all_there_is_to_know_of_its_messages_in_hand(in_tables):
     of = make_queue()
-    put(stores, of, "a1")
-    [held] = claim(stores, of)
-    [group, row] = rows(stores, of)
+    put(in_tables, of, "a1")
+    [held] = claim(in_tables, of)
+    [group, row] = rows(in_tables, of)
     assert json.loads(group["heads"]["S"]) == [
         [row["sk"]["S"].rpartition("#")[2], held.message_id, held.expires_at, NOW + 30_000, NOW, 1, held.stamp]
     ]

@@ -96,6 +96,18 @@ def test_a_key_can_be_named(kms, clock):
         sealing.seal(SECRET, context="c", key_id="alias/nobody")
 
 
+@pytest.mark.parametrize("direct", [limits.KMS_PLAIN_BYTES, 0])
+def test_what_has_to_be_by_the_own_key_does_not_open_if_it_is_by_another(kms, clock, direct):
+    """Who owns a key that queues may name could seal a token by it, and be whoever it says."""
+    other = kms.client.create_key()["KeyMetadata"]["Arn"]
+    sealing = on_kms(kms, clock, direct=direct)
+    forged = sealing.seal(SECRET, context="session/STS.A", key_id=other)
+    assert sealing.open(forged, context="session/STS.A") == SECRET  # and remembers the data key
+    with pytest.raises((ports.SealBroken, errors.InternalError)):  # KMS's IncorrectKeyException; moto has no such code
+        sealing.open(forged, context="session/STS.A", own=True)
+    assert sealing.open(sealing.seal(SECRET, context="session/STS.A"), context="session/STS.A", own=True) == SECRET
+
+
 def test_many_seals_by_data_keys_cost_one_call_and_another_process_opens_them_with_one(kms, clock):
     sealing, another = on_kms(kms, clock, direct=0), on_kms(kms, clock, direct=0)
     sealed = [sealing.seal(BODY, context=f"queue/{number}") for number in range(50)]

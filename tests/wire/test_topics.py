@@ -5,12 +5,13 @@ import json
 import pytest
 from mns import mns_xml_handler
 
-from chalicelib.model import errors, message, publication, retry, subscription, topic
+from chalicelib.model import account, errors, message, publication, retry, subscription, topic
 from chalicelib.wire import lists, publications, subscriptions, topics
 from tests.model.test_topic import NOW, make_publication, make_subscription, make_topic
 
 HOST_URL = "http://1234567890123456.mns.cn-hangzhou.aliyuncs.com"
 HTTP = "http://example.test/"
+HERE = account.Namespace(account_id="1", region="cn-hangzhou")
 DECAY = retry.Strategy.EXPONENTIAL_DECAY_RETRY
 
 
@@ -67,7 +68,7 @@ def test_the_headers_of_a_list_are_read_as_for_queues(module):
 
 def test_a_subscription_has_defaults_for_all_but_its_endpoint():
     body = b"<Subscription><Endpoint> http://example.test/ </Endpoint></Subscription>"
-    assert subscriptions.parse_subscription(body) == subscription.SubscriptionAttributes(
+    assert subscriptions.parse_subscription(body, HERE) == subscription.SubscriptionAttributes(
         endpoint=HTTP,
         filter_tag="",
         strategy=retry.Strategy.BACKOFF_RETRY,
@@ -85,7 +86,7 @@ def test_a_subscription_with_everything(name):
         "<DlqPolicy><Enabled>true</Enabled><DeadLetterTargetQueue>dead</DeadLetterTargetQueue></DlqPolicy>"
         "</Subscription>"
     )
-    assert subscriptions.parse_subscription(body.encode()) == subscription.SubscriptionAttributes(
+    assert subscriptions.parse_subscription(body.encode(), HERE) == subscription.SubscriptionAttributes(
         endpoint=HTTP,
         filter_tag="important",
         strategy=DECAY,
@@ -104,11 +105,21 @@ def test_a_subscription_with_everything(name):
         (f"<Endpoint>{HTTP}</Endpoint><NotifyContentFormat>xml</NotifyContentFormat>", errors.InvalidArgument),
         (f"<Endpoint>{HTTP}</Endpoint><FilterTag>{'x' * 17}</FilterTag>", errors.InvalidArgument),
         (f"<Endpoint>{HTTP}</Endpoint><DlqPolicy><Enabled>true</Enabled></DlqPolicy>", errors.InvalidArgument),
+        *[
+            (
+                (
+                    f"<Endpoint>{HTTP}</Endpoint><DlqPolicy><Enabled>true</Enabled>"
+                    f"<DeadLetterTargetQueue>acs:mns:{elsewhere}:/queues/dead</DeadLetterTargetQueue></DlqPolicy>"
+                ),
+                errors.InvalidArgument,
+            )
+            for elsewhere in ("cn-hangzhou:2", "cn-beijing:1")
+        ],
     ],
 )
 def test_what_is_no_subscription_is_refused(inside, error):
     with pytest.raises(error):
-        subscriptions.parse_subscription(f"<Subscription>{inside}</Subscription>".encode())
+        subscriptions.parse_subscription(f"<Subscription>{inside}</Subscription>".encode(), HERE)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +142,7 @@ def test_what_is_no_subscription_is_refused(inside, error):
 )
 def test_a_change_of_a_subscription_names_strategy_filter_and_dead_letter_queue_and_ignores_the_rest(inside, change):
     body = f"<Subscription>{inside}</Subscription>".encode()
-    assert subscriptions.parse_change(body) == (change or subscription.SubscriptionChange())
+    assert subscriptions.parse_change(body, HERE) == (change or subscription.SubscriptionChange())
 
 
 def test_the_python_sdk_reads_all_attributes_of_a_subscription():
@@ -298,7 +309,7 @@ def test_attributes_that_make_no_sense_are_refused(children):
 
 
 def test_attributes_that_are_no_json_are_refused():
-    for text in ("{", "[" * 100_000, "1"):
+    for text in ("{", "[" * 100_000, "1", '{"Subject": "\\ud800"}', '{"SmsParams": {"a": "\\ud800"}}'):
         body = f"<Message><MessageBody>x</MessageBody><MessageAttributes><DM>{text}</DM></MessageAttributes></Message>"
         with pytest.raises(errors.InvalidArgument):
             publications.parse_publication(body.encode())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from chalicelib import bootstrap, settings
-from chalicelib.model import account, errors, message, queue
+from chalicelib.model import account, errors, message, queue, resource
 from infra.bench.contention import world
 from infra.embedded import throttling
 from infra.embedded.engine import EmbeddedEngine
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 NAMESPACE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
 QUEUE = "contended"
-_UNITS_OF_A_DRAIN = 5  # claim and delete
+_UNITS_OF_A_DRAIN = 5  # claim and delete; more in a FIFO queue
 _CYCLE = 0.02  # seconds that a consumer takes for a message at best: three round trips to receive, one to delete
 _REFUSED_PAUSE = 0.1  # seconds, at most, before a client that was refused comes again
 _WARM = 1.5  # seconds before anything is counted: the partitions begin with a second's units to spare
@@ -30,6 +30,7 @@ class Case:
     shards: int
     batch: int = 1
     body_bytes: int = 512
+    groups: int = 0  # in which messages are, of a FIFO queue; 0: the queue is an ordinary one
     seconds: float = 3.0  # of virtual time
     inline_bytes: int = settings.Settings.inline_bytes
     write_units: float = throttling.WRITE_UNITS
@@ -103,17 +104,16 @@ def receive(case: Case) -> Outcome:
 def send(case: Case) -> Outcome:
     """Producers that send one message, or batch, after the other."""
     stage = _Stage(case)
-    body = "x" * case.body_bytes
 
     def produce(client: "_Client") -> None:
-        drafts = [message.Draft(body=body)] * case.batch
+        drafts = [stage.draft()] * case.batch
         answers = client.call(lambda: client.messages.send_batch(NAMESPACE, QUEUE, drafts))
         failed = sum(isinstance(answer, errors.MnsError) for answer in answers)
         stage.outcome.messages += len(answers) - failed
         stage.outcome.refused += failed
 
     def produce_one(client: "_Client") -> None:
-        client.call(lambda: client.messages.send(NAMESPACE, QUEUE, message.Draft(body=body)))
+        client.call(lambda: client.messages.send(NAMESPACE, QUEUE, stage.draft()))
         stage.outcome.messages += 1
 
     return stage.run(produce if case.batch > 1 else produce_one)
@@ -133,14 +133,22 @@ class _Stage:
         self._near = bootstrap.build(
             self.settings, engine=self._engine, clock=self.world, ids=world.Ids(self.world)
         ).verbs
-        self._near.queues.create(NAMESPACE, QUEUE, queue.QueueChange())
+        kind = resource.Type.FIFO if case.groups else resource.Type.NORMAL
+        self._near.queues.create(NAMESPACE, QUEUE, queue.QueueChange(), kind=kind)
+
+    def draft(self, number: int | None = None) -> message.Draft:
+        """A message; of a FIFO queue in the group of that number, or in any."""
+        body, groups = "x" * self.case.body_bytes, self.case.groups
+        if not groups:
+            return message.Draft(body=body)
+        place = self.world.random.randrange(groups) if number is None else number % groups
+        return message.Draft(body=body, group_id=f"g{place}")
 
     def fill(self, count: int) -> None:
         """Have messages in the queue, without a price."""
-        drafts = [message.Draft(body="x" * self.case.body_bytes)] * 16
         with self._engine.batch():
-            for _ in range(-(-count // 16)):
-                self._near.messages.send_batch(NAMESPACE, QUEUE, drafts)
+            for number in range(-(-count // 16)):
+                self._near.messages.send_batch(NAMESPACE, QUEUE, [self.draft(number)] * 16)
 
     def run(self, act: Callable[["_Client"], None]) -> Outcome:
         """Let each client act again and again."""

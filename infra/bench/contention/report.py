@@ -18,6 +18,7 @@ PLOT = "contention.svg"
 _COLOURS = ("#2563eb", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
 _CLIENTS = (1, 4, 16, 64, 256)
 _SHARDS = (1, 4, 16, 64)
+_GROUPS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,23 @@ class Series:
     batch: int
     clients: Sequence[int]
     shards: Sequence[int]
+    groups: int = 0  # of a FIFO queue
 
 
 SERIES = (
     Series(title="Receive and delete, one by one", run=model.receive, batch=1, clients=_CLIENTS, shards=_SHARDS),
     Series(title="Receive and delete, 16 at once", run=model.receive, batch=16, clients=_CLIENTS, shards=_SHARDS),
     Series(title="Send, one by one", run=model.send, batch=1, clients=_CLIENTS, shards=_SHARDS),
+    Series(
+        title="FIFO: receive and delete, one by one",
+        run=model.receive,
+        batch=1,
+        clients=_CLIENTS,
+        shards=_SHARDS,
+        groups=_GROUPS,
+    ),
+    Series(title="FIFO: send, one by one", run=model.send, batch=1, clients=_CLIENTS, shards=_SHARDS, groups=_GROUPS),
+    Series(title="FIFO: send to one group", run=model.send, batch=1, clients=_CLIENTS[:-1], shards=(1,), groups=1),
 )
 QUICK = (
     Series(title="Receive and delete, one by one", run=model.receive, batch=1, clients=(1, 8), shards=(1, 2)),
@@ -57,7 +69,7 @@ def run(series: Sequence[Series], seconds: float, say: Callable[[str], object]) 
         outcomes = []
         for clients in one.clients:
             for shards in one.shards:
-                case = model.Case(clients=clients, shards=shards, batch=one.batch, seconds=seconds)
+                case = model.Case(clients=clients, shards=shards, batch=one.batch, groups=one.groups, seconds=seconds)
                 outcome = one.run(case)
                 say(f"{one.title}, {clients} clients on {shards} shards: {outcome.rate:.0f} messages/s")
                 outcomes.append((case, outcome))
@@ -111,6 +123,9 @@ def _blocks(found: Sequence[Found]) -> Iterator[str]:
         " burst and adaptive capacity left out), in virtual time.\n"
         f"A round trip to DynamoDB takes {low:.0f} to {high:.0f} ms; a throttled call is tried again as boto3 does.\n"
         "Each client is a process of its own that calls without a pause; the queue has more messages than they take.\n"
+        f"A FIFO queue's messages are in {_GROUPS:,} groups, unless told otherwise. A transaction is assumed to keep"
+        f" others from writing its items for {1000 * world.TRANSACTION:.0f} ms, in which they meet a conflict and try"
+        " again.\n"
         "`make scaling` runs it and writes this page; it comes out the same each time.\n"
         "Nothing of it was measured on AWS.\n"
     )

@@ -6,20 +6,23 @@ Nothing here sleeps, and with the same seed everything happens in the same order
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
 from chalicelib import clock as clocks
-from chalicelib.storage import client
+from chalicelib.storage import client, errors
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+Place = tuple[str, str]  # of an item: its table, its key
+
 START = 1_704_164_645_000.0  # ms; any moment would do
 TRIP = (0.003, 0.007)  # seconds of a round trip to DynamoDB, either number at the extremes
+TRANSACTION = 0.005  # seconds that a transaction keeps others from writing its items (assumed: a trip within DynamoDB)
 RETRIES = 3  # of a refused call: what `bootstrap` sets, in botocore's standard mode
 _REFUSED = "ProvisionedThroughputExceededException"
 _LOST = "ConditionalCheckFailedException"
@@ -34,6 +37,7 @@ class World:
         self.numbers = itertools.count()
         self._agenda: list[tuple[float, int, greenlet]] = []
         self._hub = getcurrent()
+        self._taken: dict[Place, float] = {}  # items of transactions under way, and when these end
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -59,6 +63,15 @@ class World:
             self._now, _, actor = heapq.heappop(self._agenda)
             actor.switch()
         self._now = end
+
+    def are_free(self, places: Iterable[Place]) -> bool:
+        """Whether no transaction is under way on any of these items."""
+        return not any(self._taken.get(place, 0.0) > self._now for place in places)
+
+    def take(self, places: Iterable[Place]) -> None:
+        """Begin a transaction on items, and stay until it is over."""
+        self._taken.update(dict.fromkeys(places, self._now + TRANSACTION * 1000))
+        self.sleep(TRANSACTION)
 
     def side_by_side(self, call: Callable[[T], R], arguments: Sequence[T], /) -> Iterable[R]:
         """The fan of a process: independent calls under way at once."""
@@ -118,7 +131,7 @@ class Ids(clocks.RandomIds):
 
 
 class Remote:
-    """An engine at the other end of a network, reached through a client that tries again as boto3's does.
+    """An engine at the other end of a network, reached through a client that tries again as `bootstrap` has boto3's do.
 
     In its standard mode botocore waits a random part of 1 s, 2 s, 4 s … after a call that was throttled.
 
@@ -134,37 +147,67 @@ class Remote:
         self._retries = retries
         self.trips = 0
         self.lost = 0  # conditional writes that others were faster at
-        self.put_item = self._reaching(engine.put_item)
+        self.put_item = self._reaching(engine.put_item, _written)
         self.get_item = self._reaching(engine.get_item)
-        self.update_item = self._reaching(engine.update_item)
-        self.delete_item = self._reaching(engine.delete_item)
+        self.update_item = self._reaching(engine.update_item, _written)
+        self.delete_item = self._reaching(engine.delete_item, _written)
         self.query = self._reaching(engine.query)
         self.batch_get_item = self._reaching(engine.batch_get_item)
         self.batch_write_item = self._reaching(engine.batch_write_item)
-        self.transact_write_items = self._reaching(engine.transact_write_items)
+        self.transact_write_items = self._reaching(engine.transact_write_items, _written)
 
-    def _reaching(self, method: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def _reaching(
+        self,
+        method: Callable[..., dict[str, Any]],
+        written: Callable[[Mapping[str, Any]], Sequence[Place]] = lambda _: (),
+    ) -> Callable[..., dict[str, Any]]:
         def call(**arguments: Any) -> dict[str, Any]:
             for attempt in range(self._retries + 1):
                 try:
-                    return self._trip(method, arguments)
+                    return self._trip(method, arguments, written(arguments))
                 except ClientError as error:
-                    if error.response["Error"]["Code"] != _REFUSED or attempt == self._retries:
+                    refused = error.response["Error"]["Code"] == _REFUSED or errors.lacks_units(error.response)
+                    if not refused or attempt == self._retries:
                         raise
                 self._world.sleep(self._world.random.random() * 2**attempt)
             raise AssertionError  # never: the last attempt answers or raises
 
         return call
 
-    def _trip(self, method: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+    def _trip(
+        self, method: Callable[..., dict[str, Any]], arguments: dict[str, Any], places: Sequence[Place]
+    ) -> dict[str, Any]:
         there = self._world.random.uniform(*TRIP) / 2
         self.trips += 1
         self._world.sleep(there)
         try:
+            if not self._world.are_free(places):
+                raise _conflict(arguments)
             answer = method(**arguments)
         except ClientError as error:
             self.lost += error.response["Error"]["Code"] == _LOST
             self._world.sleep(there)
             raise
+        if "TransactItems" in arguments:
+            self._world.take(places)
         self._world.sleep(there)
         return answer
+
+
+def _written(arguments: Mapping[str, Any]) -> list[Place]:
+    """The items that a transaction, or a write of one item, is about."""
+    found = [arguments]
+    if "TransactItems" in arguments:
+        found = [action for item in arguments["TransactItems"] for action in item.values()]
+    keys = [(action["TableName"], action["Item"] if "Item" in action else action["Key"]) for action in found]
+    return [(table, f"{key['pk']['S']} {key.get('sk', {}).get('S')}") for table, key in keys]
+
+
+def _conflict(arguments: Mapping[str, Any]) -> ClientError:
+    if "TransactItems" not in arguments:
+        return ClientError({"Error": {"Code": "TransactionConflictException"}}, "UpdateItem")
+    reasons = [{"Code": "TransactionConflict"} for _ in arguments["TransactItems"]]
+    return ClientError(
+        {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},
+        "TransactWriteItems",
+    )

@@ -1,6 +1,6 @@
 """From units to dollars: the arithmetic of the bill, without anything of its own to know."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.model import limits
@@ -34,7 +34,7 @@ class Bill:
     """US dollars for a million messages, end to end: sent, received, deleted."""
 
     size: int  # bytes of a body
-    batched: bool
+    calls: str  # how many messages go together
     tables: float  # DynamoDB's reads and writes
     function: float  # Lambda
     storage: float  # bodies that stand apart until they are swept
@@ -61,6 +61,17 @@ class Call:
 def bill(counted: measure.Counted, size: int, *, batched: bool) -> Bill:
     """The bill for messages of one size."""
     uses = counted.batch[size] if batched else counted.single[size]
+    return _bill(counted, uses, size, "16 at once" if batched else "one by one", batched=batched)
+
+
+def in_order(counted: measure.Counted, size: int, way: measure.Way) -> Bill:
+    """The same for messages of a FIFO queue."""
+    return _bill(counted, counted.fifo[way.name][size], size, way.name, batched=way.at_once > 1)
+
+
+def _bill(
+    counted: measure.Counted, uses: Mapping[str, measure.Use], size: int, calls_are: str, *, batched: bool
+) -> Bill:
     calls = [
         Call(use=uses[name], messages=_messages(name), bytes=_bytes(name, size))
         for name in uses
@@ -70,7 +81,7 @@ def bill(counted: measure.Counted, size: int, *, batched: bool) -> Bill:
     units = per_call_chunks(calls)
     return Bill(
         size=size,
-        batched=batched,
+        calls=calls_are,
         tables=sum(share * table_price(call.use) for share, call in per_call),
         function=sum(share * function_price(call.use, prices.MEMORY_MB) for share, call in per_call),
         storage=_storage(counted, size),

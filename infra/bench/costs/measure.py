@@ -1,17 +1,28 @@
 """The units that each operation really consumes, counted where the engine is called."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http import server
+from functools import partial
 from typing import Any
 
 from chalicelib import bootstrap, settings
 from chalicelib.api import operations, waiting
-from chalicelib.model import account, delivery, errors, limits, message, publication, queue, subscription, topic
+from chalicelib.model import (
+    account,
+    delivery,
+    errors,
+    limits,
+    message,
+    publication,
+    queue,
+    resource,
+    subscription,
+    topic,
+)
 from chalicelib.storage import schema
 from chalicelib.wire import http
+from infra.bench import listening
 from infra.bench.contention import world
 from infra.bench.costs import meter
 from infra.embedded.engine import EmbeddedEngine
@@ -19,13 +30,33 @@ from infra.local import certificates, vault
 from infra.local import engine as engines
 
 NAMESPACE = account.Namespace(account_id="1234567890123456", region="cn-hangzhou")
-SIZES = (512, 1_024, 4_096, 65_536)  # bytes of a body; 512 and a state fit one write unit
+SMALL = 512  # bytes of a body that fits one write unit with the state
+SIZES = (SMALL, 1_024, 4_096, 65_536)  # bytes of a body
 LINES = (256, 600, 1_024, 2_048, 4_096, 16_384, 65_536)  # between which the line for inline bodies is sought
 _ALWAYS = 400_000  # bytes: whatever a queue takes is kept with the state
 WAITS = (0, 5, 10, 20, 25, 30)  # seconds of a long poll
 IDLE_QUEUES = 100
 _BATCH = limits.BATCH_SIZE.high
 _TALLIED = (1, 10, 100, 1_000)
+_ORDERED = resource.Type.FIFO
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How messages of a FIFO queue come: a message's price is that of its group, which changes with it."""
+
+    name: str
+    at_once: int  # messages in a call
+    groups: int  # that the messages of a call are in
+    behind: bool = False  # whether each group has a message at any time
+
+
+WAYS = (
+    Way(name="one by one, alone in their groups", at_once=1, groups=1),
+    Way(name="one by one, a group behind each", at_once=1, groups=1, behind=True),
+    Way(name="16 at once, of 16 groups", at_once=_BATCH, groups=_BATCH),
+    Way(name="16 at once, of 1 group", at_once=_BATCH, groups=1),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +84,7 @@ class Counted:
 
     single: dict[int, dict[str, Use]]  # by bytes of the body, by operation
     batch: dict[int, dict[str, Use]]  # the same for 16 at once, each call as a whole
+    fifo: dict[str, dict[int, dict[str, Use]]]  # the same of FIFO queues, by the names of `WAYS`
     topics: dict[str, Use]
     background: dict[str, Use]
     polls: tuple[Poll, ...]
@@ -83,18 +115,6 @@ class _AtOnce:
         return True
 
 
-class _Taking(server.BaseHTTPRequestHandler):
-    """Takes every push."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # the library's signature
-        """Say nothing."""
-
-
 class Bench:
     """The application on an engine whose calls are counted, in time that is moved by hand."""
 
@@ -118,9 +138,9 @@ class Bench:
         self.verbs = self.application.verbs
         self.create("costs")
 
-    def create(self, name: str) -> None:
+    def create(self, name: str, kind: resource.Type = resource.Type.NORMAL) -> None:
         """Make a queue, and know it from then on."""
-        self.verbs.queues.create(NAMESPACE, name, queue.QueueChange())
+        self.verbs.queues.create(NAMESPACE, name, queue.QueueChange(), kind=kind)
         self.verbs.queues.find(NAMESPACE, name)
 
     def count(self, act: Callable[[], object]) -> Use:
@@ -159,6 +179,7 @@ def run() -> Counted:
     return Counted(
         single=single,
         batch=batch,
+        fifo={way.name: {size: _fifo(size, way) for size in SIZES} for way in WAYS},
         topics=_topics(),
         background=_background(),
         polls=tuple(_poll(seconds) for seconds in WAITS),
@@ -196,6 +217,38 @@ def _single(size: int) -> dict[str, Use]:
     return found
 
 
+def _fifo(size: int, way: Way) -> dict[str, Use]:
+    """The life of what is in order: one message, or a batch."""
+    drafts = [message.Draft(body="x" * size, group_id=f"g{number % way.groups}") for number in range(way.at_once)]
+    with contextlib.closing(Bench()) as bench:
+        verbs, handles, found = bench.verbs.messages, _Handles(), {}
+        bench.create("ordered", _ORDERED)
+        if way.behind:
+            verbs.send(NAMESPACE, "ordered", drafts[0])
+        if size * way.at_once <= limits.BATCH_BYTES and way.at_once > 1:
+            found["BatchSendMessage"] = bench.count(lambda: verbs.send_batch(NAMESPACE, "ordered", drafts))
+        else:
+            sent = [bench.count(partial(verbs.send, NAMESPACE, "ordered", draft)) for draft in drafts]
+            found["SendMessage"] = sent[-1]
+        batch = "Batch" if way.at_once > 1 else ""
+        found[f"{batch}ReceiveMessage"] = bench.count(
+            lambda: handles.take(verbs.receive(NAMESPACE, "ordered", way.at_once))
+        )
+        if way.at_once > 1:
+            assert len(handles.every) == way.at_once  # noqa: S101  # less would be counted as the same
+            found["BatchDeleteMessage"] = bench.count(lambda: verbs.delete_batch(NAMESPACE, "ordered", handles.every))
+            return found
+        postponed: list[message.Postponed] = []
+        found["ChangeMessageVisibility"] = bench.count(
+            lambda: postponed.append(verbs.change_visibility(NAMESPACE, "ordered", handles.every[0], 60))
+        )
+        handle = postponed[0].receipt_handle
+        found["DeleteMessage"] = bench.count(lambda: verbs.delete(NAMESPACE, "ordered", handle))
+        if not way.behind:
+            found["ReceiveMessage, nothing there"] = bench.count(lambda: verbs.receive(NAMESPACE, "ordered", 1))
+    return found
+
+
 def _batch(size: int) -> dict[str, Use]:
     """The lives of sixteen at once."""
     with contextlib.closing(Bench()) as bench:
@@ -219,24 +272,26 @@ def _received(bench: Bench) -> dict[str, Use]:
 
 
 def _topics() -> dict[str, Use]:
-    """Publishing 512 bytes, and what follows."""
+    """Publishing a small message, and what follows."""
     with contextlib.closing(Bench()) as bench:
         bench.verbs.topics.create(NAMESPACE, "news", topic.TopicChange())
         _publish(bench)
         found = {"PublishMessage": bench.count(lambda: _publish(bench))}
+    with contextlib.closing(Bench()) as bench:
+        bench.verbs.topics.create(NAMESPACE, "news", topic.TopicChange(), kind=_ORDERED)
+        _publish(bench, "g")
+        found["PublishMessage to a FIFO topic"] = bench.count(lambda: _publish(bench, "g"))
     found |= {"Fan-out into 1 queue": _fan_out(1), "Fan-out into 10 queues": _fan_out(10)}
-    with contextlib.closing(Bench()) as bench, server.HTTPServer(("127.0.0.1", 0), _Taking) as taking:
-        serving = threading.Thread(target=taking.serve_forever, daemon=True)
-        serving.start()
-        published = _subscribed(bench, [f"http://127.0.0.1:{taking.server_port}/push"])
+    found["Fan-out of a FIFO topic into 1 FIFO queue"] = _fan_out_in_order()
+    taking = listening.Listener(lambda _: listening.Answer(status=204))
+    with contextlib.closing(Bench()) as bench, contextlib.closing(taking):
+        published = _subscribed(bench, [f"{taking.url}/push"])
         bench.application.fan_out.run(published)
         bench.application.deliver.run(_new_deliveries(bench))
         published.append(_publish(bench))
         fan_out = bench.count(lambda: bench.application.fan_out.run(published[-1:]))
         pending = _new_deliveries(bench)[-1:]
         push = bench.count(lambda: bench.application.deliver.run(pending))
-        taking.shutdown()
-        serving.join()
         [newest] = bench.application.log.read(limit=1)
         assert newest.state is delivery.State.DELIVERED, newest  # noqa: S101  # a retry would be counted otherwise
     found["Fan-out to 1 web server"] = fan_out
@@ -254,11 +309,30 @@ def _fan_out(queues: int) -> Use:
         return bench.count(lambda: bench.application.fan_out.run(published))
 
 
+def _fan_out_in_order() -> Use:
+    """Bringing one message of a FIFO topic into a FIFO queue, behind the one before: the stream tells its key only."""
+    with contextlib.closing(Bench()) as bench:
+        bench.create("ordered", _ORDERED)
+        bench.verbs.topics.create(NAMESPACE, "news", topic.TopicChange(), kind=_ORDERED)
+        address = f"acs:mns:{NAMESPACE.region}:{NAMESPACE.account_id}:queues/ordered"
+        bench.verbs.subscriptions.subscribe(
+            NAMESPACE, "news", "s", subscription.SubscriptionAttributes(endpoint=address)
+        )
+
+        def follow(new: publication.Publication) -> None:
+            found = bench.application.fan_out.load([("1", (new.topic_id, new.shard, new.message_id))])
+            bench.application.fan_out.run([item for _, item in found])
+
+        follow(_publish(bench, "g"))
+        new = _publish(bench, "g")
+        return bench.count(lambda: follow(new))
+
+
 def _tally(changes: int) -> Use:
     """Counting so many changes of one shard that come in one batch, not the first one."""
     with contextlib.closing(Bench()) as bench:
         for _ in range(changes + 1):
-            bench.verbs.messages.send(NAMESPACE, "costs", _draft(512))
+            bench.verbs.messages.send(NAMESPACE, "costs", _draft(SMALL))
         first, *rest = bench.records_of(schema.MESSAGES)
         bench.application.count.run(list(bench.application.read_changes([first])))
         return bench.count(lambda: bench.application.count.run(list(bench.application.read_changes(rest))))
@@ -274,8 +348,9 @@ def _subscribed(bench: Bench, endpoints: Sequence[str]) -> list[publication.Publ
     return [_publish(bench)]
 
 
-def _publish(bench: Bench) -> publication.Publication:
-    return bench.verbs.publications.publish(NAMESPACE, "news", publication.Draft(body="x" * 512))
+def _publish(bench: Bench, group_id: str | None = None) -> publication.Publication:
+    draft = publication.Draft(body="x" * SMALL, group_id=group_id)
+    return bench.verbs.publications.publish(NAMESPACE, "news", draft)
 
 
 def _new_deliveries(bench: Bench) -> list[delivery.Delivery]:
@@ -286,7 +361,7 @@ def _background() -> dict[str, Use]:
     """What goes on behind the requests."""
     found = {f"Tally of {changes:,} change{'s' * (changes > 1)}": _tally(changes) for changes in _TALLIED}
     with contextlib.closing(Bench()) as bench:
-        bench.verbs.messages.send(NAMESPACE, "costs", _draft(512))
+        bench.verbs.messages.send(NAMESPACE, "costs", _draft(SMALL))
         bench.verbs.messages.receive(NAMESPACE, "costs", 1)
         bench.application.release.run()
         bench.clock.sleep(31)

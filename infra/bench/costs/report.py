@@ -32,7 +32,7 @@ def to_json(counted: measure.Counted) -> dict[str, object]:
         "prices": [dataclasses.asdict(price) for price in prices.EVERY],
         "bills": [
             dataclasses.asdict(one) | {"totals": {door.name: one.total(door) for door in bill.DOORS}}
-            for one in _bills(counted)
+            for one in [*_bills(counted), *_fifo_bills(counted)]
         ],
         "idle": [dataclasses.asdict(bill.idle(poll)) for poll in counted.polls],
         "idle_queues_a_month": bill.resting(counted),
@@ -41,6 +41,10 @@ def to_json(counted: measure.Counted) -> dict[str, object]:
 
 def _bills(counted: measure.Counted) -> list[bill.Bill]:
     return [bill.bill(counted, size, batched=batched) for size in counted.single for batched in (False, True)]
+
+
+def _fifo_bills(counted: measure.Counted) -> list[bill.Bill]:
+    return [bill.in_order(counted, size, way) for size in measure.SIZES for way in measure.WAYS]
 
 
 def _blocks(counted: measure.Counted) -> Iterator[str]:
@@ -55,6 +59,13 @@ def _blocks(counted: measure.Counted) -> Iterator[str]:
     yield _totals(counted)
     yield "What the totals are made of, behind an HTTP API:\n"
     yield _parts(counted)
+    yield "## A million messages of a FIFO queue\n"
+    yield (
+        "Order is kept by an item for each message group, which changes with every message of it.\n"
+        "What that costs depends on how messages come: a group that becomes empty is made and deleted each time,"
+        " and what goes together of one group shares its changes.\n"
+    )
+    yield _fifo_totals(counted)
     yield "## Idle consumers\n"
     yield (
         "A month of one consumer that polls an empty queue without a pause, by the wait of its polls.\n"
@@ -101,7 +112,7 @@ def _totals(counted: measure.Counted) -> str:
     rows = [
         [
             _size(one.size),
-            "16 at once" if one.batched else "one by one",
+            one.calls,
             *(_usd(one.total(door)) for door in bill.DOORS),
             _usd(one.sqs_standard),
             _usd(one.sqs_fifo),
@@ -113,12 +124,27 @@ def _totals(counted: measure.Counted) -> str:
     return tables.table(head, rows, texts=2)
 
 
+def _fifo_totals(counted: measure.Counted) -> str:
+    rows = [
+        [
+            _size(one.size),
+            one.calls,
+            _usd(one.tables),
+            *(_usd(one.total(door)) for door in bill.DOORS),
+            _usd(one.sqs_fifo),
+        ]
+        for one in _fifo_bills(counted)
+    ]
+    head = ["Body", "Calls", "DynamoDB", *(door.name for door in bill.DOORS), "SQS FIFO"]
+    return tables.table(head, rows, texts=2)
+
+
 def _parts(counted: measure.Counted) -> str:
     door = bill.DOORS[1]
     rows = [
         [
             _size(one.size),
-            "16 at once" if one.batched else "one by one",
+            one.calls,
             _usd(one.doors[door.name]),
             _usd(one.function),
             _usd(one.tables),
@@ -161,6 +187,11 @@ def _operations(counted: measure.Counted) -> str:
         for size, uses in counted.batch.items()
         for name, use in uses.items()
         if name.startswith("Batch")
+    ]
+    rows += [
+        [f"{name}, FIFO: {way}", *_figures(use)]
+        for way, sizes in counted.fifo.items()
+        for name, use in sizes[measure.SMALL].items()
     ]
     return tables.table(_HEAD, rows)
 

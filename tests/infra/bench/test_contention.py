@@ -69,7 +69,7 @@ def test_a_throttled_call_is_tried_again_as_often_as_boto3_does():
 
     def act():
         with pytest.raises(ClientError):
-            remote.put_item()
+            remote.put_item(TableName="t", Item={"pk": {"S": "1"}})
         seen.append(engine.calls)
 
     virtual.start(act)
@@ -103,3 +103,21 @@ def test_more_shards_take_more():
 
 def test_what_consumers_lose_to_one_another_stays_below_half_of_what_they_win():
     assert model.receive(model.Case(clients=8, shards=1, seconds=2.0)).lost_per_won < 0.5
+
+
+def test_a_fifo_queue_waits_at_its_limit_as_others_do_and_costs_what_the_budget_says():
+    case = model.Case(clients=16, shards=1, seconds=1.0, groups=500)
+    sent, received = model.send(case), model.receive(case)
+    assert sent.throttled > 0
+    assert received.throttled > 0
+    assert sent.refused == received.refused == 0
+    assert sent.write_units_per_message == pytest.approx(5, abs=1)  # six to an empty group, four to another one
+    assert received.write_units_per_message == pytest.approx(11, abs=0.5)
+    assert received.rate == pytest.approx(1_000 / 11, rel=0.15)
+
+
+def test_transactions_that_meet_in_one_group_get_in_each_others_way_and_all_get_through():
+    alone, many = (model.send(model.Case(clients=clients, shards=1, seconds=1.0, groups=1)) for clients in (1, 4))
+    assert alone.trips_per_call == pytest.approx(1, abs=0.02)
+    assert many.trips_per_call > 2
+    assert many.rate < 2 * alone.rate

@@ -33,6 +33,30 @@ def test_the_units_of_a_small_message_are_those_of_the_architectures_budget(coun
     }
 
 
+def test_the_units_of_a_fifo_queue_are_those_of_the_architectures_budget(counted):
+    alone, behind, groups, group = (counted.fifo[way.name][512] for way in measure.WAYS)
+    assert {name: units(use) for name, use in behind.items()} == {
+        "SendMessage": (1, 4, 0),
+        "ReceiveMessage": (3, 3, 3),
+        "ChangeMessageVisibility": (2, 3, 1),
+        "DeleteMessage": (2, 8, 1),
+    }
+    changed = {name for name in behind if units(alone[name]) != units(behind[name])}
+    assert {name: units(alone[name]) for name in changed} == {"SendMessage": (1, 6, 0), "DeleteMessage": (2, 6, 1)}
+    assert units(alone["ReceiveMessage, nothing there"]) == (1, 0, 2)
+    assert units(groups["BatchReceiveMessage"]) == (3, 48, 18)
+    assert (units(group["BatchSendMessage"]), units(group["BatchReceiveMessage"])) == ((1, 36, 0), (3, 4, 5))
+    assert units(counted.topics["PublishMessage to a FIFO topic"]) == (2, 2, 0)
+
+
+def test_order_doubles_what_a_message_costs_the_tables_and_saves_where_a_batch_is_of_one_group(counted):
+    ordinary, batch = (bill.bill(counted, 512, batched=batched).tables for batched in (False, True))
+    alone, behind, _, group = (bill.in_order(counted, 512, way).tables for way in measure.WAYS)
+    assert group < 0.75 * batch
+    assert alone == behind == pytest.approx(15 * 0.625 + 4 * 0.125)
+    assert alone > 2 * ordinary
+
+
 def test_a_large_body_is_paid_for_when_it_is_sent_and_read_but_neither_claimed_nor_deleted(counted):
     large = counted.single[65_536]
     assert units(large["SendMessage"]) == (2, 2 + 65, 0)  # its key makes it a little more than 64 KB

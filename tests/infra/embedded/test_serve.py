@@ -66,7 +66,17 @@ def test_an_item_of_every_type_comes_back_as_it_was_put(served):
 
 def test_every_method_of_the_engine_can_be_called_over_http(served):
     public = {name for name in vars(embedded.EmbeddedEngine) if not name.startswith("_")}
-    local = {"close", "subscribe", "foreign_commits", "batch", "expire", "trim", "get_short_records"}
+    local = {
+        "close",
+        "host",
+        "transact",
+        "subscribe",
+        "foreign_commits",
+        "batch",
+        "expire",
+        "trim",
+        "get_short_records",
+    }
     assert set(serve._METHODS.values()) == public - local
 
 

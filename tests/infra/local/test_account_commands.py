@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from chalicelib import bootstrap, settings
+from chalicelib import settings
 from infra.cli import account
 from infra.cli.main import main
 from infra.local import engine as engines
@@ -148,7 +148,6 @@ def test_on_aws_secrets_are_sealed_by_kms(monkeypatch, moto_engine, prefix, caps
         "OPENMNS_KMS_KEY": "alias/commands",
     }.items():
         monkeypatch.setenv(name, value)
-    bootstrap._aws.cache_clear()
     kms = boto3.client("kms")
     kms.create_alias(AliasName="alias/commands", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     assert main(["account", "create", "--aws", "--json"]) == 0
@@ -160,7 +159,6 @@ def test_on_aws_secrets_are_sealed_by_kms(monkeypatch, moto_engine, prefix, caps
     assert made["access_key_secret"].encode() not in item["sealed"]["B"]
     deployed = account._on_aws(settings.read())
     assert deployed.verbs.identities.key(made["access_key_id"]).secret == made["access_key_secret"]
-    bootstrap._aws.cache_clear()
 
 
 def test_what_is_in_memory_only_has_no_accounts(run, monkeypatch):

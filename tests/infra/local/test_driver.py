@@ -1,7 +1,6 @@
 """The trigger driver on each engine, with a clock moved by hand."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -46,13 +45,10 @@ class Local:
 
 
 @pytest.fixture
-def local(engine, prefix, clock) -> Iterator[Local]:
-    before = list(bootstrap._installed)
+def local(engine, prefix, clock) -> Local:
     made = bootstrap.build(settings.Settings(table_prefix=prefix), engine=engine, clock=clock, vault=vault.in_memory())
     bootstrap.install(made)
-    yield Local(application=made, lot=parking.ParkingLot(), engine=engine, prefix=prefix)
-    bootstrap._installed[:] = before
-    bootstrap.application.cache_clear()
+    return Local(application=made, lot=parking.ParkingLot(), engine=engine, prefix=prefix)
 
 
 @pytest.fixture
@@ -115,6 +111,22 @@ def test_the_driver_knows_when_the_next_message_is_due(local, queue_id, clock):
     driver.settle()
     clock.advance(0.5)
     assert driver._pause() == 0.5
+
+
+def test_the_driver_waits_for_what_it_is_told_to_expect(local, queue_id, clock):
+    driver = local.driver()
+    driver._sweep()
+    driver.settle()
+    for seconds in (30, 0.5, 20):
+        driver.expect(queue_id, clock.now() + round(seconds * 1000))
+    assert driver._pause() == 0.5
+    clock.advance(0.5)
+    driver.settle()
+    assert driver.next_due() is None  # the release found no message, so there is none to wait for
+    driver.expect("of a queue that is no more", clock.now() + 1_000)
+    clock.advance(1)
+    driver.settle()
+    assert driver.next_due() is None
 
 
 def test_a_driver_started_later_takes_up_what_came_due_while_there_was_none(local, queue_id, clock):

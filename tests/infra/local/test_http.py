@@ -328,6 +328,7 @@ def test_a_trailer_without_end_is_cut_off(server, queue):
         ("evil.test", 403),
         ("evil.test:8000", 403),
         ("127.0.0.1.evil.test", 403),
+        ("[::1", 403),
     ],
 )
 def test_the_local_helpers_are_served_to_names_of_this_machine_only(server, host, status):
@@ -340,4 +341,9 @@ def test_the_local_helpers_are_served_to_names_of_this_machine_only(server, host
 def test_a_helper_that_is_asked_wrongly_says_so(server):
     with server.connect() as connection:
         connection.send(b"GET /_local/deliveries?limit=1&limit=2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.read().status == 400
+        connection.send(
+            b"POST /_local/object-events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100000\r\n\r\n" + b"[" * 100_000
+        )
         assert connection.read().status == 400

@@ -1,0 +1,403 @@
+"""The port `Messages` on SQLite; `layout` has the tables, `groups` what is different in FIFO queues.
+
+Every verb is one transaction, or part of the one that the requests in hand share. Nobody else writes meanwhile, so a
+verb reads what is there and then writes, without conditions and without trying again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from botocore import exceptions
+
+from chalicelib.broker import ports
+from chalicelib.model import dead_letter, errors, message, queue, receipt
+from chalicelib.storage import errors as engine_errors
+from chalicelib.storage import sealing
+from infra.local.store import groups, layout, payloads
+from infra.local.store.layout import Gathered, State
+
+if TYPE_CHECKING:
+    from infra.embedded import engine
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+_PURGE_ROWS = 500  # messages of a deleted queue that go in one transaction
+_FIELDS = (
+    "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
+    " body, properties, sealed, sealed_by"
+)
+_INSERT = (
+    "INSERT INTO queue_messages (queue, id, shard, state, priority, enqueued_at, expires_at, visible_at, stamp,"
+    " dequeues, group_id, body, properties, sealed, sealed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_EARLIEST = (
+    f"SELECT visible_at FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} ORDER BY visible_at LIMIT 1"  # noqa: S608  # our own names
+)
+_READY = (
+    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
+    " AND (priority, visible_at, id) > (?, ?, ?) ORDER BY priority, visible_at, id LIMIT ?"
+)
+_DUE = (
+    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} AND visible_at <= ?"  # noqa: S608  # our own names
+    " ORDER BY visible_at LIMIT ?"
+)
+_CLAIM = (
+    f"UPDATE queue_messages SET state = {State.WAITING:d}, visible_at = ?, stamp = ?, dequeues = dequeues + 1,"  # noqa: S608  # our own names
+    " first_at = ifnull(first_at, ?) WHERE n = ?"
+)
+_RELEASE = f"UPDATE queue_messages SET state = {State.READY:d} WHERE n = ?"  # noqa: S608  # our own names
+_BURY = "DELETE FROM queue_messages WHERE n = ?"
+_HELD = f"WHERE queue = ? AND id = ? AND state = {State.WAITING:d} AND stamp = ? AND visible_at > ? AND expires_at > ?"
+_POSTPONE = f"UPDATE queue_messages SET visible_at = ?, stamp = ? {_HELD}"  # noqa: S608  # our own names
+_DELETE_INACTIVE = f"DELETE FROM queue_messages {_HELD} AND dequeues > 0"  # noqa: S608  # the same
+_DELETE_DELAYED = f"DELETE FROM queue_messages {_HELD} AND dequeues = 0"  # noqa: S608  # the same
+_FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
+
+_NOTHING = Gathered()
+
+Row: TypeAlias = tuple[Any, ...]  # of `_FIELDS`
+
+
+class Messages:
+    """The messages of one file, and how many there are: the ports `Messages` and `Counted`."""
+
+    def __init__(
+        self,
+        *,
+        engine: "engine.EmbeddedEngine",
+        seal: sealing.Sealing,
+        queues: ports.Queues,
+        ids: ports.Ids,
+        announce: Callable[[str, int, int | None], None],
+    ) -> None:
+        """Set up.
+
+        Args:
+            engine: whose file it is.
+            seal: encrypts what queues hold.
+            queues: tells whether a dead-letter queue is still there.
+            ids: makes stamps, and the ids of dead letters.
+            announce: is called after a commit with a queue's id, how many of its messages have become visible, and
+                the earliest moment (ms) of those that wait now.
+        """
+        self._engine = engine
+        self._queues = queues
+        self._ids = ids
+        self._announce = announce
+        self._db = engine.host(self, layout.STATEMENTS)
+        self._payloads = payloads.Payloads(db=self._db, seal=seal)
+        self._groups = groups.Groups(db=self._db, payloads=self._payloads, ids=ids, move=self._move)
+
+    # --- The port -----------------------------------------------------------------------------------------------------
+
+    def put(self, of: queue.Queue, new: message.Message) -> None:
+        """See `ports.Messages`."""
+        self.put_all(of, [new])
+
+    def put_once(self, of: queue.Queue, new: message.Message) -> bool:
+        """See `ports.Messages`."""
+        columns = self._payloads.encode(of, new)
+
+        def once(_: None) -> bool:
+            if of.is_fifo:
+                return self._groups.put_once(of, new, columns)
+            found = self._db.execute(
+                "SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?", (of.queue_id, new.message_id)
+            )
+            if found.fetchone() is not None:
+                return False
+            self._insert(of, new, columns)
+            return True
+
+        return self._transact(once, None)
+
+    def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
+        """See `ports.Messages`; they are stored all, or an error is raised."""
+        encoded = [(item, self._payloads.encode(of, item)) for item in new]
+
+        def put(_: None) -> None:
+            for item, columns in encoded:
+                if of.is_fifo:
+                    self._groups.append(of, item, columns)
+                else:
+                    self._insert(of, item, columns)
+
+        self._transact(put, None)
+        return frozenset()
+
+    def claim(
+        self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
+    ) -> ports.Claim:
+        """See `ports.Messages`."""
+        claim = self._groups.claim if of.is_fifo else self._claim
+        taken, next_due = self._transact(lambda _: claim(of, limit, now, visible_at, dead), None)
+        return ports.Claim(messages=tuple([self._message(of, row) for row in taken]), next_due=next_due)
+
+    def peek(
+        self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
+    ) -> tuple[message.Message, ...]:
+        """See `ports.Messages`."""
+        peek = self._groups.peek if of.is_fifo else self._peek
+        found = self._transact(lambda _: peek(of, limit, now, dead), None)
+        return tuple([self._message(of, row) for row in found])
+
+    def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
+        """See `ports.Messages`."""
+        postpone = self._postpone if receipt.group is None else self._groups.postpone
+        return self._transact(lambda _: postpone(receipt, now, visible_at, stamp), None)
+
+    def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
+        """See `ports.Messages`."""
+        if not receipts:
+            return ()
+        delete = self._delete if receipts[0].group is None else self._groups.delete
+        deleted = self._transact(lambda _: [delete(each, now) for each in receipts], None)
+        return tuple([None if done else errors.MessageNotExist() for done in deleted])
+
+    def release(
+        self, of: queue.Queue, partition: str, *, now: int, limit: int, dead: dead_letter.Route | None = None
+    ) -> ports.Released:
+        """See `ports.Messages`; of the partitions of a queue the first one stands for all."""
+        if partition != of.partitions[0]:
+            return ports.Released(count=0, next_due=None)
+        release = self._groups.release if of.is_fifo else self._release
+        return self._transact(lambda _: ports.Released(**release(of.queue_id, now, limit, dead)), None)
+
+    def purge(self, partition: str) -> bool:
+        """See `ports.Messages`; all of the queue is purged with its first partition."""
+        return self._transact(self._purge, partition.partition("#")[0])
+
+    def counts(self, partitions: Sequence[str]) -> Mapping[str, queue.Counts]:
+        """See `ports.Counted`; all of a queue is counted in its first partition."""
+        first = {
+            queue.partition(queue_id, 0): queue_id
+            for queue_id in dict.fromkeys([partition.partition("#")[0] for partition in partitions])
+        }
+        return self._transact(lambda _: dict(self._counts(first)), None)
+
+    # --- The engine's guest -------------------------------------------------------------------------------------------
+
+    def close(self, gathered: dict[str, Gathered]) -> None:
+        """Count, see `database.Guest`."""
+        for queue_id, of in gathered.items():
+            if of.active or of.inactive or of.delayed:
+                self._db.execute(layout.COUNT, (queue_id, of.active, of.inactive, of.delayed))
+
+    def announce(self, gathered: dict[str, Gathered]) -> None:
+        """See `database.Guest`."""
+        for queue_id, of in gathered.items():
+            if of.visible or of.next_due is not None:
+                self._announce(queue_id, of.visible, of.next_due)
+
+    def expire(self, now: int, limit: int) -> int:
+        """Delete messages whose retention is over, see `database.Guest`."""
+        rows = self._db.execute(
+            "SELECT n, queue, state, dequeues, group_key FROM queue_messages WHERE expires_at <= ? LIMIT ?",
+            (now, limit),
+        ).fetchall()
+        for n, queue_id, state, dequeues, group_key in rows:
+            self._db.execute(_BURY, (n,))
+            layout.gathered(self._db, queue_id).count(state, dequeues, -1)
+            if state == State.GROUPED:
+                self._groups.miss(queue_id, group_key, now)
+        marks = self._db.execute("DELETE FROM queue_marks WHERE until <= ?", (now,)).rowcount
+        return len(rows) or min(marks, limit)
+
+    def _transact(self, work: Callable[[A], T], argument: A) -> T:
+        try:
+            return self._engine.transact(work, argument)
+        except exceptions.ClientError as error:
+            raise engine_errors.translate(error) from error
+
+    # --- Ordinary queues, within a transaction ------------------------------------------------------------------------
+
+    def _insert(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> None:
+        waits = new.visible_at > new.enqueued_at
+        inline = self._payloads.inline(columns)
+        cursor = self._db.execute(
+            _INSERT,
+            (
+                of.queue_id,
+                new.message_id,
+                new.shard,
+                State.WAITING if waits else State.READY,
+                new.priority,
+                new.enqueued_at,
+                new.expires_at,
+                new.visible_at,
+                new.stamp,
+                new.dequeue_count,
+                new.group_id,
+                *inline,
+            ),
+        )
+        if inline is not columns:
+            self._payloads.put_apart(cursor.lastrowid or 0, columns)
+        gathered = layout.gathered(self._db, of.queue_id)
+        if waits:
+            gathered.delayed += 1
+            gathered.wait_until(new.visible_at)
+        else:
+            gathered.active += 1
+            gathered.visible += 1
+
+    def _claim(
+        self, of: queue.Queue, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
+    ) -> tuple[list[Row], int | None]:
+        next_due = self._release_before(of.queue_id, now, dead)
+        taken = []
+        for row in self._ready(of.queue_id, limit, now, dead):
+            n, first_at, stamp = row[0], row[9], self._ids.stamp()
+            self._db.execute(_CLAIM, (visible_at, stamp, now, n))
+            first_at = now if first_at is None else first_at
+            taken.append(
+                (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
+            )
+        if taken:
+            gathered = layout.gathered(self._db, of.queue_id)
+            gathered.active -= len(taken)
+            gathered.inactive += len(taken)
+            gathered.wait_until(visible_at)
+        return taken, next_due
+
+    def _peek(self, of: queue.Queue, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
+        self._release_before(of.queue_id, now, dead)
+        ready = self._ready(of.queue_id, limit, now, dead)
+        return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
+
+    def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
+        """Up to `limit` Active messages, best first; what is too old or dead goes on the way."""
+        found: list[Row] = []
+        after: tuple[int, int, str] = _FIRST
+        gone = 0
+        while len(found) < limit and gone < layout.BURIALS:
+            width = limit - len(found)
+            page = self._db.execute(_READY, (queue_id, *after, width)).fetchall()
+            for row in page:
+                if row[5] <= now:
+                    self._bury(queue_id, row, State.READY)
+                elif dead is not None and dead.takes(row[8]):
+                    self._bring(row, State.READY, now, dead)
+                else:
+                    found.append(row)
+                    continue
+                gone += 1
+            if len(page) < width:
+                break
+            after = (page[-1][3], page[-1][6], page[-1][1])
+        return found
+
+    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
+        """Make Active what is due; when the next one is."""
+        earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
+        if earliest is None or earliest[0] > now:
+            return None if earliest is None else int(earliest[0])
+        next_due: int | None = self._release(queue_id, now, layout.RELEASES, dead)["next_due"]
+        return next_due
+
+    def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> dict[str, Any]:
+        """The fields of `ports.Released`."""
+        due = self._db.execute(_DUE, (queue_id, now, limit)).fetchall()
+        for row in due:
+            if row[5] <= now:
+                self._bury(queue_id, row, State.WAITING)
+            elif dead is None or not dead.takes(row[8]) or not self._bring(row, State.WAITING, now, dead):
+                self._db.execute(_RELEASE, (row[0],))
+                gathered = layout.gathered(self._db, queue_id)
+                gathered.count(State.WAITING, row[8], -1)
+                gathered.count(State.READY, row[8], 1)
+                gathered.visible += 1
+        earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
+        return {"count": len(due), "next_due": None if earliest is None else earliest[0]}
+
+    def _bury(self, queue_id: str, row: Row, state: State) -> None:
+        """Delete a message."""
+        self._db.execute(_BURY, (row[0],))
+        layout.gathered(self._db, queue_id).count(state, row[8], -1)
+
+    def _bring(self, row: Row, state: State, now: int, dead: dead_letter.Route) -> bool:
+        """Move a message to the dead-letter queue; False: there is none any more, and it stays."""
+        moved = self._move([(*row[:11], *self._payloads.read(row[0], row[11:]))], now, dead)
+        if moved:
+            self._bury(dead.source.queue_id, row, state)
+        return moved
+
+    def _move(self, rows: Sequence[Row], now: int, dead: dead_letter.Route) -> bool:
+        """Put the letters that dead messages become into the dead-letter queue; False: there is none any more."""
+        there = self._queues.get(dead.namespace, dead.target.name)
+        if there is None or there.queue_id != dead.target.queue_id:
+            return False
+        letters = []
+        for row in rows:
+            found = self._message(dead.source, row)
+            letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
+            letters.append((letter, self._payloads.encode(dead.target, letter)))
+        for letter, columns in letters:
+            if dead.target.is_fifo:
+                self._groups.append(dead.target, letter, columns)
+            else:
+                self._insert(dead.target, letter, columns)
+        return True
+
+    def _postpone(self, of: receipt.Receipt, now: int, visible_at: int, stamp: str) -> bool:
+        held = (of.queue_id, of.message_id, of.stamp, now, now)
+        done = self._db.execute(_POSTPONE, (visible_at, stamp, *held)).rowcount == 1
+        if done:
+            layout.gathered(self._db, of.queue_id).wait_until(visible_at)
+        return done
+
+    def _delete(self, of: receipt.Receipt, now: int) -> bool:
+        held = (of.queue_id, of.message_id, of.stamp, now, now)
+        if self._db.execute(_DELETE_INACTIVE, held).rowcount:
+            layout.gathered(self._db, of.queue_id).inactive -= 1
+        elif self._db.execute(_DELETE_DELAYED, held).rowcount:
+            layout.gathered(self._db, of.queue_id).delayed -= 1
+        else:
+            return False
+        return True
+
+    # --- All queues, within a transaction -----------------------------------------------------------------------------
+
+    def _purge(self, queue_id: str) -> bool:
+        deleted = self._db.execute(
+            "DELETE FROM queue_messages WHERE n IN (SELECT n FROM queue_messages WHERE queue = ? LIMIT ?)",
+            (queue_id, _PURGE_ROWS),
+        ).rowcount
+        if not deleted:
+            for table in ("queue_groups", "queue_marks", "queue_counts"):
+                deleted += self._db.execute(f"DELETE FROM {table} WHERE queue = ?", (queue_id,)).rowcount  # noqa: S608  # our own names
+        return deleted > 0
+
+    def _counts(self, of: Mapping[str, str]) -> Iterable[tuple[str, queue.Counts]]:
+        for partition, queue_id in of.items():
+            pending = self._db.gathered.get(queue_id, _NOTHING)
+            row = self._db.execute(
+                "SELECT active, inactive, delayed FROM queue_counts WHERE queue = ?", (queue_id,)
+            ).fetchone()
+            if row is not None or pending is not _NOTHING:
+                active, inactive, delayed = row or (0, 0, 0)
+                yield (
+                    partition,
+                    queue.Counts(
+                        active=active + pending.active,
+                        inactive=inactive + pending.inactive,
+                        delayed=delayed + pending.delayed,
+                    ),
+                )
+
+    def _message(self, of: queue.Queue, row: Row) -> message.Message:
+        """The message in a row, whose payload has been read."""
+        return message.Message(
+            message_id=row[1],
+            shard=row[2],
+            priority=row[3],
+            enqueued_at=row[4],
+            expires_at=row[5],
+            visible_at=row[6],
+            stamp=row[7],
+            dequeue_count=row[8],
+            first_dequeued_at=row[9],
+            group_id=row[10],
+            **self._payloads.decode(of.queue_id, row[1], row[11:]),
+        )

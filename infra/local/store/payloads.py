@@ -1,0 +1,85 @@
+"""Payloads of messages: body and properties, as they are stored."""
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from chalicelib.model import errors, message, queue
+from chalicelib.storage import client, items, sealing
+from infra.local.store import layout
+
+if TYPE_CHECKING:
+    from infra.embedded import database
+
+# Body, properties, what is sealed of both, and by which key; the first three are None where they stand apart.
+Columns: TypeAlias = tuple[str | None, str | None, bytes | None, str | None]
+_APART = (None, None, None)
+
+
+class Payloads:
+    """The payloads of one file."""
+
+    def __init__(self, *, db: "database.Database", seal: sealing.Sealing) -> None:
+        """Set up; `seal` encrypts those of queues that say so."""
+        self._db = db
+        self._seal = seal
+
+    def encode(self, of: queue.Queue, new: message.Message) -> Columns:
+        """What is to be stored of a message of a queue, all of it."""
+        encryption = of.attributes.encryption
+        properties = _encode_properties(new) if new.user_properties or new.system_properties else None
+        if not encryption.enabled:
+            return new.body, properties, None, None
+        plain: client.Item = {"body": items.text(new.body)}
+        if properties is not None:
+            plain["properties"] = items.text(properties)
+        sealed = self._seal.seal(plain, of=of.queue_id, message_id=new.message_id, by=encryption.key_id)
+        return None, None, items.binary(sealed, "sealed"), encryption.key_id
+
+    def inline(self, columns: Columns) -> Columns:
+        """What of it stands in the row of its message."""
+        body, properties, sealed, by = columns
+        size = len(body or "") + len(properties or "") + len(sealed or b"")
+        return columns if size <= layout.INLINE else (*_APART, by)
+
+    def put_apart(self, n: int, columns: Columns) -> None:
+        """Store a payload that does not, beside the row `n` of its message."""
+        self._db.execute(
+            "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)", (n, *columns[:3])
+        )
+
+    def read(self, n: int, columns: Columns) -> Columns:
+        """All of a payload, given what stands in the row `n` of its message."""
+        if columns[:3] != _APART:
+            return columns
+        row = self._db.execute("SELECT body, properties, sealed FROM queue_bodies WHERE n = ?", (n,)).fetchone()
+        if row is None:
+            raise errors.InternalError("The body of a message is missing.")
+        return (*row, columns[3])
+
+    def decode(self, queue_id: str, message_id: str, columns: Columns) -> dict[str, Any]:
+        """The fields of a message that a payload, read whole, holds."""
+        body, properties, sealed, by = columns
+        if sealed is not None:
+            plain = self._seal.open(
+                {"sealed": {"B": sealed}, "sealed_by": items.text(by or "")}, of=queue_id, message_id=message_id
+            )
+            body = plain["body"]["S"]
+            properties = plain["properties"]["S"] if "properties" in plain else None
+        if properties is None:
+            return {"body": body}
+        user, system = json.loads(properties)
+        return {"body": body, "user_properties": _decode(user), "system_properties": _decode(system)}
+
+
+def _encode_properties(new: message.Message) -> str:
+    pair = [
+        [[each.name, each.value, each.type.value] for each in some]
+        for some in (new.user_properties, new.system_properties)
+    ]
+    return json.dumps(pair, ensure_ascii=False, separators=(",", ":"))
+
+
+def _decode(some: list[list[str]]) -> tuple[message.Property, ...]:
+    return tuple(
+        message.Property(name=name, value=value, type=message.PropertyType(kind)) for name, value, kind in some
+    )
