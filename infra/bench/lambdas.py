@@ -19,9 +19,10 @@ import time
 import uuid
 import venv
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,8 @@ class Function:
         # Processes that wait for an event; the one that worked last gets the next, as Lambda mostly has it.
         self._idle: list[queue.SimpleQueue[_Invocation | None]] = []
         self._taken: dict[str, _Invocation] = {}
+        # Answers wait until a process asks for the next event: or who calls again at once would get another process.
+        self._answered: list[Callable[[], None]] = []
         self._open = 0  # invocations without an outcome
         self._broken: FunctionError | None = None  # why a process could not be started
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -237,6 +240,7 @@ class Function:
                 invocation.outcome.set_exception(self._broken)
             for idle in self._idle:
                 idle.put(None)
+        self._answer_all()
         self._api.close()
 
     def _answer(self, asked: listening.Request) -> listening.Answer:
@@ -269,6 +273,7 @@ class Function:
                 handed.put(self._waiting.popleft())
             else:
                 self._idle.append(handed)
+        self._answer_all()
         invocation = handed.get()
         if invocation is not None:
             invocation.deadline = time.time() + self._seconds
@@ -284,10 +289,18 @@ class Function:
                     self._waiting.popleft().outcome.set_exception(self._broken)
             return
         outcome = self._taken.pop(invocation_id).outcome
-        if failed:
-            outcome.set_exception(FunctionError(body.decode()))
-        else:
-            outcome.set_result(body)
+        with self._lock:
+            self._answered.append(
+                partial(outcome.set_exception, FunctionError(body.decode()))
+                if failed
+                else partial(outcome.set_result, body)
+            )
+
+    def _answer_all(self) -> None:
+        with self._lock:
+            answered, self._answered = self._answered, []
+        for answer in answered:
+            answer()
 
     def _start(self) -> None:
         with self._log.open("ab") as log:
