@@ -150,16 +150,16 @@ class Crew:
             telemetry.logger.warning("a worker process died and is replaced", worker=worker.number)
             self._loop.call_later(_AGAIN_SECONDS, self._start, worker)
 
-    def _tell(self, what: str, queue_id: str | None) -> None:
+    def _tell(self, what: str, queue_id: str | None, count: int) -> None:
         """Pass a ring or a stir on to the lots of the workers, those of one moment together."""
         if not self._workers:
             return
         if threading.get_ident() != self._thread:
-            self._loop.call_soon_threadsafe(self._tell, what, queue_id)
+            self._loop.call_soon_threadsafe(self._tell, what, queue_id, count)
             return
         if not self._news:
             self._loop.call_soon(self._spread)
-        self._news[what, queue_id] += 1
+        self._news[what, queue_id] += count
 
     def _spread(self) -> None:
         news, self._news = self._news, Counter()

@@ -28,7 +28,7 @@ class ParkingLot:
         self._waiters: dict[str, OrderedDict[int, Callable[[], None]]] = {}
         self._tickets = 0
         self._closed = False
-        self.elsewhere: Callable[[str, str | None], None] = lambda what, queue_id: None  # noqa: ARG005
+        self.elsewhere: Callable[[str, str | None, int], None] = lambda what, queue_id, count: None  # noqa: ARG005
 
     @property
     def closed(self) -> bool:
@@ -62,13 +62,13 @@ class ParkingLot:
                 self._add(-1)
             return parked
 
-    def announce(self, queue_id: str) -> None:
+    def announce(self, queue_id: str, messages: int = 1) -> None:
         """Ring here, and in the lots of the server's other processes."""
-        self.ring(queue_id)
-        self.elsewhere("ring", queue_id)
+        self.ring(queue_id, messages)
+        self.elsewhere("ring", queue_id, messages)
 
-    def ring(self, queue_id: str) -> None:
-        """A message of the queue may have become visible: wake one waiter."""
+    def ring(self, queue_id: str, messages: int = 1) -> None:
+        """So many messages of the queue may have become visible: wake as many waiters."""
         with self._lock:
             self._heard += 1
             self._newest[queue_id] = self._heard
@@ -76,10 +76,11 @@ class ParkingLot:
             if len(self._newest) > _REMEMBERED:
                 self._newest.popitem(last=False)
             waiters = self._waiters.get(queue_id)
-            wake = waiters.popitem(last=False)[1] if waiters else None
-            if wake is not None:
-                self._add(-1)
-        if wake is not None:
+            if not waiters:
+                return
+            woken = [waiters.popitem(last=False)[1] for _ in range(min(messages, len(waiters)))]
+            self._add(-len(woken))
+        for wake in woken:
             wake()
 
     def close(self) -> None:
@@ -102,7 +103,7 @@ class ParkingLot:
     def stir_everywhere(self, queue_id: str | None = None) -> None:
         """See `stir`."""
         self.stir(queue_id)
-        self.elsewhere("stir", queue_id)
+        self.elsewhere("stir", queue_id, 1)
 
     def __len__(self) -> int:
         return self._waiting

@@ -114,8 +114,8 @@ def start(
             vault.check(key, made, decided.table_prefix, told.data)
 
         def heard(queue_id: str, visible: int, next_due: int | None) -> None:
-            for _ in range(visible):
-                lot.announce(queue_id)
+            if visible:
+                lot.announce(queue_id, visible)
             if next_due is not None:
                 runner.expect(queue_id, next_due)
 

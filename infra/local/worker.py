@@ -83,8 +83,7 @@ class _Worker:
             if what == "stir" or queue_id is None:
                 self._running.lot.stir(queue_id)
             else:
-                for _ in range(count):
-                    self._running.lot.ring(queue_id)
+                self._running.lot.ring(queue_id, count)
 
     async def _stop(self) -> None:
         await self._serving.finish(lambda: False)
