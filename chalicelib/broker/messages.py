@@ -107,9 +107,13 @@ class Messages:
         if not limit:
             return of, (), None
         visible_at = now + of.attributes.visibility_timeout * 1000
-        dead = self._queues.dead_letters(namespace, of)
-        claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
-        self._receives.give_back(of, limit - len(claim.messages), now)
+        unused = limit
+        try:
+            dead = self._queues.dead_letters(namespace, of)
+            claim = self._store.claim(of, limit=limit, now=now, visible_at=visible_at, dead=dead)
+            unused -= len(claim.messages)
+        finally:  # a receive that fails has used nothing
+            self._receives.give_back(of, unused, now)
         received = [message.Received(message=item, receipt_handle=item.receipt(of).encode()) for item in claim.messages]
         return of, tuple(received), claim.next_due
 

@@ -49,6 +49,20 @@ def test_a_receive_that_finds_less_uses_no_more_than_it_finds(process):
     assert process.bodies(16) == ["b", "c"]
 
 
+def test_a_receive_that_fails_uses_nothing(process, monkeypatch):
+    process.create(rate_limit=capped(1))
+    process.send("a")
+
+    def refuse(*_, **__):
+        raise errors.TooManyRequests
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process.tables.messages, "claim", refuse)
+        with pytest.raises(errors.TooManyRequests):
+            process.bodies(1)
+    assert process.bodies(1) == ["a"]
+
+
 def test_a_poll_that_is_held_back_knows_until_when_and_one_that_is_not_does_not(process, clock):
     process.create(rate_limit=capped(4))
     for body in "abcde":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 A = TypeVar("A")
 
-_PURGE_ROWS = 500  # messages of a deleted queue that go in one transaction
+_PURGE_ROWS = 500  # of a deleted queue that go in one transaction
 _FIELDS = (
     "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
     " body, properties, sealed, sealed_by"
@@ -52,6 +52,11 @@ _HELD = f"WHERE queue = ? AND id = ? AND state = {State.WAITING:d} AND stamp = ?
 _POSTPONE = f"UPDATE queue_messages SET visible_at = ?, stamp = ? {_HELD}"  # noqa: S608  # our own names
 _DELETE_INACTIVE = f"DELETE FROM queue_messages {_HELD} AND dequeues > 0"  # noqa: S608  # the same
 _DELETE_DELAYED = f"DELETE FROM queue_messages {_HELD} AND dequeues = 0"  # noqa: S608  # the same
+_PURGES = tuple(
+    f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE queue = ? LIMIT ?)"  # noqa: S608  # our own names
+    for table, key in (("queue_messages", "n"), ("queue_groups", "queue, group_key"), ("queue_marks", "queue, id"))
+)
+_FORGET = "DELETE FROM queue_marks WHERE (queue, id) IN (SELECT queue, id FROM queue_marks WHERE until <= ? LIMIT ?)"
 _FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
 
 _NOTHING = Gathered()
@@ -201,8 +206,7 @@ class Messages:
             layout.gathered(self._db, queue_id).count(state, dequeues, -1)
             if state == State.GROUPED:
                 self._groups.miss(queue_id, group_key, now)
-        marks = self._db.execute("DELETE FROM queue_marks WHERE until <= ?", (now,)).rowcount
-        return len(rows) or min(marks, limit)
+        return len(rows) + self._db.execute(_FORGET, (now, limit - len(rows))).rowcount
 
     def _transact(self, work: Callable[[A], T], argument: A) -> T:
         try:
@@ -317,22 +321,28 @@ class Messages:
         layout.gathered(self._db, queue_id).count(state, row[8], -1)
 
     def _bring(self, row: Row, state: State, now: int, dead: dead_letter.Route) -> bool:
-        """Move a message to the dead-letter queue; False: there is none any more, and it stays."""
+        """Move a message to the dead-letter queue; False: it cannot go, and stays."""
         moved = self._move([(*row[:11], *self._payloads.read(row[0], row[11:]))], now, dead)
         if moved:
             self._bury(dead.source.queue_id, row, state)
         return moved
 
     def _move(self, rows: Sequence[Row], now: int, dead: dead_letter.Route) -> bool:
-        """Put the letters that dead messages become into the dead-letter queue; False: there is none any more."""
+        """Put the letters that dead messages become into the dead-letter queue.
+
+        False: there is none any more, or a message cannot be read or encrypted; nothing has been written.
+        """
         there = self._queues.get(dead.namespace, dead.target.name)
         if there is None or there.queue_id != dead.target.queue_id:
             return False
         letters = []
-        for row in rows:
-            found = self._message(dead.source, row)
-            letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
-            letters.append((letter, self._payloads.encode(dead.target, letter)))
+        try:
+            for row in rows:
+                found = self._message(dead.source, row)
+                letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
+                letters.append((letter, self._payloads.encode(dead.target, letter)))
+        except errors.MnsError:  # a key that cannot be used, say: the message stays, and others come on
+            return False
         for letter, columns in letters:
             if dead.target.is_fifo:
                 self._groups.append(dead.target, letter, columns)
@@ -360,14 +370,10 @@ class Messages:
     # --- All queues, within a transaction -----------------------------------------------------------------------------
 
     def _purge(self, queue_id: str) -> bool:
-        deleted = self._db.execute(
-            "DELETE FROM queue_messages WHERE n IN (SELECT n FROM queue_messages WHERE queue = ? LIMIT ?)",
-            (queue_id, _PURGE_ROWS),
-        ).rowcount
-        if not deleted:
-            for table in ("queue_groups", "queue_marks", "queue_counts"):
-                deleted += self._db.execute(f"DELETE FROM {table} WHERE queue = ?", (queue_id,)).rowcount  # noqa: S608  # our own names
-        return deleted > 0
+        for statement in _PURGES:
+            if self._db.execute(statement, (queue_id, _PURGE_ROWS)).rowcount:
+                return True
+        return self._db.execute("DELETE FROM queue_counts WHERE queue = ?", (queue_id,)).rowcount > 0
 
     def _counts(self, of: Mapping[str, str]) -> Iterable[tuple[str, queue.Counts]]:
         for partition, queue_id in of.items():
