@@ -132,7 +132,13 @@ def engine(request: pytest.FixtureRequest, prefix: str) -> engines.LocalEngine:
 
 @pytest.fixture
 def stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
-    return in_tables(engine, prefix, clock)
+    return make_stores(engine, prefix, clock)
+
+
+@pytest.fixture
+def in_tables(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
+    """The same, for modules in which `stores` is every way to keep messages (`kept`)."""
+    return make_stores(engine, prefix, clock)
 
 
 @pytest.fixture(params=["moto", "embedded", "local"])
@@ -141,7 +147,7 @@ def kept(request: pytest.FixtureRequest, prefix: str, clock: HandClock) -> Store
     is_local = request.param == "local"
     made: engines.LocalEngine = request.getfixturevalue(f"{'embedded' if is_local else request.param}_engine")
     engines.make_tables(made, prefix)
-    stores = in_tables(made, prefix, clock)
+    stores = make_stores(made, prefix, clock)
     if not is_local:
         return stores
     own = local_messages.Messages(
@@ -154,7 +160,7 @@ def kept(request: pytest.FixtureRequest, prefix: str, clock: HandClock) -> Store
     return dataclasses.replace(stores, messages=own, tallies=own)
 
 
-def in_tables(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
+def make_stores(engine: engines.LocalEngine, prefix: str, clock: HandClock) -> Stores:
     """Everything in tables of an engine, as it is deployed."""
     recorder = meter.Meter(engine)
     gate = errors.Gate(recorder)

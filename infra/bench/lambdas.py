@@ -75,7 +75,7 @@ class Kms:
 @contextlib.contextmanager
 def kms_server() -> Iterator[Kms]:
     """A KMS for functions, in a process of its own."""
-    command = [sys.executable, "-m", "infra.bench.kms"]
+    command = [sys.executable, "-m", "infra.bench.services"]
     with subprocess.Popen(  # noqa: S603  # ours
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -4,7 +4,6 @@ Started by `python -m tests.aws.moto_server`, it prints its URL and serves until
 is what a deployment cannot do without, and what the test looks at; types that moto does not know are passed over.
 """
 
-import sys
 import warnings
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,8 @@ from moto.cloudformation import models, parsing, responses
 from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models import table as tables
-from moto.server import ThreadedMotoServer
+
+from infra.bench import services
 
 
 def _with_paths() -> None:
@@ -165,12 +165,7 @@ def main() -> None:
     _with_paths()
     _with_endpoints()
     _with_stages()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    print(f"http://{host}:{port}", flush=True)  # noqa: T201  # for whoever started it
-    sys.stdin.read()
-    server.stop()
+    services.main()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from botocore import exceptions
 from chalicelib.model import dead_letter, message, queue
 from chalicelib.storage import errors
 from infra.embedded.engine import EmbeddedEngine
-from tests import conftest
 from tests.conftest import NOW, Stores
 from tests.storage import test_groups as fifo
 from tests.storage import test_messages as ordinary
@@ -66,12 +65,6 @@ class Pair:
 def stores(kept):
     """Each way to keep messages."""
     return kept
-
-
-@pytest.fixture
-def in_tables(engine, prefix, clock):
-    """The tables of each engine."""
-    return conftest.in_tables(engine, prefix, clock)
 
 
 @pytest.fixture(params=["normal", "fifo"])

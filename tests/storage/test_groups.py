@@ -9,7 +9,6 @@ import pytest
 from chalicelib.broker import ports
 from chalicelib.model import group, message, queue, resource
 from chalicelib.storage import groups, items, messages
-from tests import conftest
 from tests.conftest import NOW, Stores
 from tests.storage.test_messages import make_message as make_ordinary
 from tests.storage.test_messages import make_queue as make_ordinary_queue
@@ -51,12 +50,6 @@ def delete(stores: Stores, of: queue.Queue, *held: message.Message, now: int = N
 def stores(kept):
     """Each way to keep messages."""
     return kept
-
-
-@pytest.fixture
-def in_tables(engine, prefix, clock):
-    """The tables of each engine."""
-    return conftest.in_tables(engine, prefix, clock)
 
 
 def test_a_message_that_was_put_is_claimed_with_everything_it_came_with(stores):

@@ -8,7 +8,6 @@ import pytest
 from chalicelib.model import message, queue, receipt
 from chalicelib.storage import items, messages
 from infra.local.store import messages as local_messages
-from tests import conftest
 from tests.conftest import NOW, Stores
 
 IDS = (f"{NOW:012X}{number:020X}" for number in itertools.count())
@@ -65,12 +64,6 @@ def claim(
 def stores(kept):
     """Each way to keep messages."""
     return kept
-
-
-@pytest.fixture
-def in_tables(engine, prefix, clock):
-    """The tables of each engine."""
-    return conftest.in_tables(engine, prefix, clock)
 
 
 def test_a_message_that_was_put_is_claimed_with_everything_it_came_with(stores):

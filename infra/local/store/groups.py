@@ -21,11 +21,6 @@ _ORDER_LENGTH = 16  # characters of a message id that carry time and sequence ..
 _MOMENT_LENGTH = 12  # ... and those of them that carry the milliseconds
 _PAGE = 25  # messages read at once where the first ones are too old
 _HEAD = tuple(field.name for field in dataclasses.fields(group.Head))
-_INSERT = (
-    "INSERT INTO queue_messages (queue, id, shard, state, priority, enqueued_at, expires_at, visible_at, stamp,"  # noqa: S608  # our own names
-    f" dequeues, group_id, group_key, place, body, properties, sealed, sealed_by) VALUES (?, ?, ?, {State.GROUPED:d},"
-    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _GROUP = "SELECT tail, since, seen, heads FROM queue_groups WHERE queue = ? AND group_key = ?"
 _BEGIN = "INSERT INTO queue_groups (queue, group_key, tail, since, first, seen, heads) VALUES (?, ?, ?, ?, ?, '', '[]')"
 _TAIL = "SELECT tail FROM queue_groups WHERE queue = ? AND group_key = ?"
@@ -85,27 +80,7 @@ class Groups:
         assert new.group_id is not None  # noqa: S101  # `message.accept` has seen to it
         key = group.key(new.group_id)
         order = self._next(of.queue_id, key, new.message_id[:_ORDER_LENGTH])
-        inline = self._payloads.inline(columns)
-        cursor = self._db.execute(
-            _INSERT,
-            (
-                of.queue_id,
-                new.message_id,
-                new.shard,
-                new.priority,
-                new.enqueued_at,
-                new.expires_at,
-                new.visible_at,
-                new.stamp,
-                new.dequeue_count,
-                new.group_id,
-                key,
-                order,
-                *inline,
-            ),
-        )
-        if inline is not columns:
-            self._payloads.put_apart(cursor.lastrowid or 0, columns)
+        self._payloads.insert(of, new, columns, State.GROUPED, (key, order))
         layout.gathered(self._db, of.queue_id).active += 1
 
     def _next(self, queue_id: str, key: str, order: str) -> str:

@@ -27,10 +27,6 @@ _FIELDS = (
     "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
     " body, properties, sealed, sealed_by"
 )
-_INSERT = (
-    "INSERT INTO queue_messages (queue, id, shard, state, priority, enqueued_at, expires_at, visible_at, stamp,"
-    " dequeues, group_id, body, properties, sealed, sealed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _EARLIEST = (
     f"SELECT visible_at FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} ORDER BY visible_at LIMIT 1"  # noqa: S608  # our own names
 )
@@ -218,26 +214,7 @@ class Messages:
 
     def _insert(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> None:
         waits = new.visible_at > new.enqueued_at
-        inline = self._payloads.inline(columns)
-        cursor = self._db.execute(
-            _INSERT,
-            (
-                of.queue_id,
-                new.message_id,
-                new.shard,
-                State.WAITING if waits else State.READY,
-                new.priority,
-                new.enqueued_at,
-                new.expires_at,
-                new.visible_at,
-                new.stamp,
-                new.dequeue_count,
-                new.group_id,
-                *inline,
-            ),
-        )
-        if inline is not columns:
-            self._payloads.put_apart(cursor.lastrowid or 0, columns)
+        self._payloads.insert(of, new, columns, State.WAITING if waits else State.READY)
         gathered = layout.gathered(self._db, of.queue_id)
         if waits:
             gathered.delayed += 1

@@ -1,4 +1,4 @@
-"""Payloads of messages: body and properties, as they are stored."""
+"""Payloads of messages, body and properties, as they are stored; and the one place where a message's row is made."""
 
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 # Body, properties, what is sealed of both, and by which key; the first three are None where they stand apart.
 Columns: TypeAlias = tuple[str | None, str | None, bytes | None, str | None]
 _APART = (None, None, None)
+_UNGROUPED = (None, None)
+_INSERT = (
+    "INSERT INTO queue_messages (queue, id, shard, state, priority, enqueued_at, expires_at, visible_at, stamp,"
+    " dequeues, group_id, group_key, place, body, properties, sealed, sealed_by)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class Payloads:
@@ -35,17 +41,41 @@ class Payloads:
         sealed = self._seal.seal(plain, of=of.queue_id, message_id=new.message_id, by=encryption.key_id)
         return None, None, items.binary(sealed, "sealed"), encryption.key_id
 
-    def inline(self, columns: Columns) -> Columns:
-        """What of it stands in the row of its message."""
+    def insert(
+        self,
+        of: queue.Queue,
+        new: message.Message,
+        columns: Columns,
+        state: layout.State,
+        where: tuple[str | None, str | None] = _UNGROUPED,
+    ) -> None:
+        """Store a message with its payload, in a state; of a FIFO queue with the key of its group and its place."""
         body, properties, sealed, by = columns
         size = len(body or "") + len(properties or "") + len(sealed or b"")
-        return columns if size <= layout.INLINE else (*_APART, by)
-
-    def put_apart(self, n: int, columns: Columns) -> None:
-        """Store a payload that does not, beside the row `n` of its message."""
-        self._db.execute(
-            "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)", (n, *columns[:3])
+        inline = columns if size <= layout.INLINE else (*_APART, by)
+        cursor = self._db.execute(
+            _INSERT,
+            (
+                of.queue_id,
+                new.message_id,
+                new.shard,
+                state,
+                new.priority,
+                new.enqueued_at,
+                new.expires_at,
+                new.visible_at,
+                new.stamp,
+                new.dequeue_count,
+                new.group_id,
+                *where,
+                *inline,
+            ),
         )
+        if inline is not columns:
+            self._db.execute(
+                "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)",
+                (cursor.lastrowid, body, properties, sealed),
+            )
 
     def read(self, n: int, columns: Columns) -> Columns:
         """All of a payload, given what stands in the row `n` of its message."""

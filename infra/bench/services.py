@@ -1,4 +1,4 @@
-"""moto's KMS in a process of its own, until its standard input ends: `python -m infra.bench.kms`.
+"""moto's services in a process of its own, until its standard input ends: `python -m infra.bench.services`.
 
 Within one process moto's services share their state with every `mock_aws`, whose first start forgets all keys.
 """
