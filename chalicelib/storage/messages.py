@@ -32,6 +32,7 @@ _ROOM = 96  # bytes that an item may grow by when it is claimed
 _ROUNDS = 64  # of claims that all go to other consumers, before a receive answers with what it has
 _BURIALS = 500  # of expired messages that one receive or peek clears away, before it answers with what it has
 _NEXT_PAGE = 100  # entries that a peek reads at once, when the first ones were expired
+_DETOURS = 8  # pages of due messages that a release goes through, where dead letters that cannot go are in its way
 _FIRST_WAVE = 2  # shards that a receive asks side by side, once the first one had too little ...
 _WAVE_GROWTH = 4  # ... and so many times more in each wave that follows
 _ONE = {
@@ -243,13 +244,24 @@ class Messages:
         next_due = _timer_moment(first[0]) if first else None
         if next_due is None or next_due > now:
             return ports.Released(count=0, next_due=next_due)
-        entries = self._head(partition, schema.TIMER, limit + 1)
-        due = [entry for entry in entries if _timer_moment(entry) <= now]
-        list(self._fan(lambda entry: self._release(entry, now, dead), due[:limit]))
-        rest = entries[min(len(due), limit) :]
-        return ports.Released(count=len(due[:limit]), next_due=_timer_moment(rest[0]) if rest else None)
+        count, progress = 0, False
+        start: dict[str, client.Item] = {}
+        rest: list[client.Item] = []
+        for _ in range(_DETOURS):
+            entries = self._index_page(partition, schema.TIMER, limit + 1, **start)["Items"]
+            due = [entry for entry in entries if _timer_moment(entry) <= now][:limit]
+            gone = list(self._fan(lambda entry: self._release(entry, now, dead), due))
+            count, progress, rest = count + len(due), progress or any(gone), entries[len(due) :]
+            if all(gone):
+                break
+            start = {"ExclusiveStartKey": due[-1]}  # past the dead letters that cannot go
+        next_due = _timer_moment(rest[0]) if rest else None
+        if next_due is not None and next_due <= now and not progress:
+            next_due = now + limits.RELEASE_GRAIN_SECONDS * 1000  # nothing that was seen can go
+        return ports.Released(count=count, next_due=next_due)
 
-    def _release(self, entry: client.Item, now: int, dead: dead_letter.Route | None) -> None:
+    def _release(self, entry: client.Item, now: int, dead: dead_letter.Route | None) -> bool:
+        """Make a message Active, or bury or bring it; False: it is a dead letter that cannot go, and stays."""
         timer = entry["timer_key"]["S"]
         visible_at, priority = timer.split("#")
         ready = _ready_key(int(visible_at), int(priority), entry["sk"]["S"])
@@ -268,8 +280,9 @@ class Messages:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except errors.ConditionFailed as failure:
-            if not self._bury(failure.item, now):
-                self._bring(failure.item, "timer_key", timer, now, dead)
+            if not self._bury(failure.item, now) and not self._bring(failure.item, "timer_key", timer, now, dead):
+                return bool((failure.item or {}).get("timer_key") != entry["timer_key"])  # somebody else has moved it
+        return True
 
     def _bring(self, item: client.Item | None, key: str, seen: str, now: int, dead: dead_letter.Route | None) -> bool:
         """Move a message to the dead-letter queue if it belongs there; whether it is gone.

@@ -193,6 +193,33 @@ def test_a_queue_that_is_no_more_takes_nothing_and_the_message_stays_unreceived(
     assert pair.letters() == ["hello"]
 
 
+def test_dead_letters_that_cannot_go_do_not_hold_up_what_comes_due_after_them(stores):
+    pair = Pair(stores, "normal")
+    for number in range(40):
+        pair.put(f"dead {number}")
+    for moment in (NOW, NOW + 1_000):
+        while pair.claim(now=moment):
+            pass
+    pair.stores.queues.delete(HERE, "target")
+    pair.put("late", visible_at=NOW + 2_500)
+    assert [item.body for item in pair.claim(now=NOW + 2_500, limit=1)] == ["late"]
+    assert pair.held() == 41
+
+
+def test_a_release_that_meets_nothing_but_dead_letters_that_cannot_go_is_tried_again_in_a_moment(in_tables):
+    pair = Pair(in_tables, "normal")
+    for number in range(40):
+        pair.put(f"dead {number}")
+    for moment in (NOW, NOW + 1_000):
+        while pair.claim(now=moment):
+            pass
+    in_tables.queues.delete(HERE, "target")
+    released = in_tables.messages.release(
+        pair.source, pair.source.partitions[0], now=NOW + 2_000, limit=2, dead=pair.dead
+    )
+    assert (released.count, released.next_due) == (16, NOW + 3_000)
+
+
 def test_without_a_route_the_message_remains_receivable(pair):
     pair.put()
     moment = pair.claim_out()
