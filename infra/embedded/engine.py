@@ -174,7 +174,7 @@ class EmbeddedEngine:
             self._db.guest = guest
         return self._db
 
-    def transact(self, work: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
+    def transact(self, work: Callable[[], _Result]) -> _Result:
         """Have a guest write: in the batch in hand, or in a transaction of its own.
 
         Work that raises must not have written anything, or it is lost or kept with the batch.
@@ -184,14 +184,13 @@ class EmbeddedEngine:
         """
         with self._lock:
             if self._db.in_batch:
-                return self._gate(_TRANSACT, self._begun, (work, argument))
+                return self._gate(_TRANSACT, self._begun, work)
         with self.batch():
-            return self._gate(_TRANSACT, self._begun, (work, argument))
+            return self._gate(_TRANSACT, self._begun, work)
 
-    def _begun(self, of: tuple[Callable[[_Argument], _Result], _Argument]) -> _Result:
+    def _begun(self, work: Callable[[], _Result]) -> _Result:
         self._db.begin()
-        work, argument = of
-        return work(argument)
+        return work()
 
     def expire(self, limit: int) -> int:
         """Remove at most `limit` items whose time to live is over, as the service itself; returns how many."""

@@ -119,8 +119,7 @@ class Groups:
             places = [group.Place(order=row[_PLACE], message_id=row[1], expires_at=row[5]) for row in rows]
             changed = seen.state.receive(places, now=now, visible_at=visible_at, stamp=stamp)
             self._write(seen, changed)
-            heads = {head.order: head for head in changed.heads}
-            taken += [self._row(row, heads[row[_PLACE]]) for row in rows]
+            taken += self._complete(rows, changed)
         return taken, next_due
 
     def peek(self, of: queue.Queue, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
@@ -133,30 +132,29 @@ class Groups:
                 break
             visited.update(in_line[:missing])
             for seen, rows in self._firsts(of.queue_id, in_line[:missing], missing, now, dead):
-                heads = {head.order: head for head in seen.state.heads}
-                found += [self._row(row, heads.get(row[_PLACE])) for row in rows]
+                found += self._complete(rows, seen.state)
         return found
 
     def postpone(self, of: receipt.Receipt, now: int, visible_at: int, stamp: str) -> bool:
         """Hold the group of a message on, or free it."""
-        seen = self._held(of)
-        head = None if seen is None else seen.state.held(of.message_id, of.stamp, now)
-        if seen is None or head is None:
+        held = self._held(of, now)
+        if held is None:
             return False
+        seen, head = held
         self._write(seen, seen.state.postpone(head.order, now=now, visible_at=visible_at, stamp=stamp))
         return True
 
     def delete(self, of: receipt.Receipt, now: int) -> bool:
         """Delete a message; its group is free if it was the last one of those in hand."""
-        seen = self._held(of)
-        head = None if seen is None else seen.state.held(of.message_id, of.stamp, now)
-        if seen is None or head is None:
+        held = self._held(of, now)
+        if held is None:
             return False
+        seen, head = held
         self._leave(seen, [head.order], now)
         return True
 
-    def release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> dict[str, Any]:
-        """The fields of `ports.Released`; what is counted are groups."""
+    def release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
+        """Free groups that are due; what is counted are groups."""
         due = self._db.execute(_DUE, (queue_id, now, limit)).fetchall()
         for _, _, key in due:
             seen = self._read(queue_id, key)
@@ -165,7 +163,7 @@ class Groups:
                 if dead is not None:
                     self._first(queue_id, key, limits.BATCH_SIZE.high, now, dead)
         row = self._db.execute(_NEXT, (queue_id,)).fetchone()
-        return {"count": len(due), "next_due": None if row is None else row[0]}
+        return ports.Released(count=len(due), next_due=None if row is None else row[0])
 
     def miss(self, queue_id: str, key: str, now: int) -> None:
         """A message of a group is no more, for its retention is over."""
@@ -185,8 +183,7 @@ class Groups:
         row = self._db.execute(_NEXT, (queue_id,)).fetchone()
         if row is None or row[0] > now:
             return None if row is None else int(row[0])
-        next_due: int | None = self.release(queue_id, now, layout.RELEASES, dead)["next_due"]
-        return next_due
+        return self.release(queue_id, now, layout.RELEASES, dead).next_due
 
     def _free(
         self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None
@@ -240,8 +237,7 @@ class Groups:
                 seen = self._lose(seen, [row for row in rows if row[5] <= now], now)
                 gone += len(rows) - len(fresh)
             if dead is not None and (letters := [row for row in fresh if dead.takes(seen.state.count(row[_PLACE]))]):
-                heads = {head.order: head for head in seen.state.heads}
-                if not self._move([self._row(row, heads.get(row[_PLACE])) for row in letters], now, dead):
+                if not self._move(self._complete(letters, seen.state), now, dead):
                     break
                 self._leave(seen, [row[_PLACE] for row in letters], now)
                 gone += len(letters)
@@ -277,9 +273,12 @@ class Groups:
         else:
             self._write(seen, changed)
 
-    def _held(self, of: receipt.Receipt) -> _Seen | None:
+    def _held(self, of: receipt.Receipt, now: int) -> tuple[_Seen, group.Head] | None:
+        """The group and the message that a receipt is for; None: it is no longer valid."""
         assert of.group is not None  # noqa: S101  # `Messages` asks for those of FIFO queues only
-        return self._read(of.queue_id, of.group)
+        seen = self._read(of.queue_id, of.group)
+        head = None if seen is None else seen.state.held(of.message_id, of.stamp, now)
+        return None if seen is None or head is None else (seen, head)
 
     def _read(self, queue_id: str, key: str) -> _Seen | None:
         row = self._db.execute(_GROUP, (queue_id, key)).fetchone()
@@ -311,8 +310,12 @@ class Groups:
         gathered.inactive -= seen.state.inactive
         gathered.active += seen.state.inactive
 
+    def _complete(self, rows: Sequence[Row], state: group.Group) -> list[Row]:
+        """Messages of a group, each as what became of it says, with its payload."""
+        heads = {head.order: head for head in state.heads}
+        return [self._row(row, heads.get(row[_PLACE])) for row in rows]
+
     def _row(self, row: Row, head: group.Head | None) -> Row:
-        """The columns of a message, as what became of it says, with its payload."""
         whole = self._payloads.read(row[0], row[11:_PLACE])
         if head is None:
             return (*row[:6], row[4], "", 0, None, row[10], *whole)

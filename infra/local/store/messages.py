@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from infra.embedded import engine
 
 T = TypeVar("T")
-A = TypeVar("A")
 
 _PURGE_ROWS = 500  # of a deleted queue that go in one transaction
 _FIELDS = (
@@ -100,7 +99,7 @@ class Messages:
         """See `ports.Messages`."""
         columns = self._payloads.encode(of, new)
 
-        def once(_: None) -> bool:
+        def once() -> bool:
             if of.is_fifo:
                 return self._groups.put_once(of, new, columns)
             found = self._db.execute(
@@ -111,20 +110,20 @@ class Messages:
             self._insert(of, new, columns)
             return True
 
-        return self._transact(once, None)
+        return self._transact(once)
 
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """See `ports.Messages`; they are stored all, or an error is raised."""
         encoded = [(item, self._payloads.encode(of, item)) for item in new]
 
-        def put(_: None) -> None:
+        def put() -> None:
             for item, columns in encoded:
                 if of.is_fifo:
                     self._groups.append(of, item, columns)
                 else:
                     self._insert(of, item, columns)
 
-        self._transact(put, None)
+        self._transact(put)
         return frozenset()
 
     def claim(
@@ -132,7 +131,7 @@ class Messages:
     ) -> ports.Claim:
         """See `ports.Messages`."""
         claim = self._groups.claim if of.is_fifo else self._claim
-        taken, next_due = self._transact(lambda _: claim(of, limit, now, visible_at, dead), None)
+        taken, next_due = self._transact(lambda: claim(of, limit, now, visible_at, dead))
         return ports.Claim(messages=tuple([self._message(of, row) for row in taken]), next_due=next_due)
 
     def peek(
@@ -140,20 +139,20 @@ class Messages:
     ) -> tuple[message.Message, ...]:
         """See `ports.Messages`."""
         peek = self._groups.peek if of.is_fifo else self._peek
-        found = self._transact(lambda _: peek(of, limit, now, dead), None)
+        found = self._transact(lambda: peek(of, limit, now, dead))
         return tuple([self._message(of, row) for row in found])
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
         """See `ports.Messages`."""
         postpone = self._postpone if receipt.group is None else self._groups.postpone
-        return self._transact(lambda _: postpone(receipt, now, visible_at, stamp), None)
+        return self._transact(lambda: postpone(receipt, now, visible_at, stamp))
 
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
         """See `ports.Messages`."""
         if not receipts:
             return ()
         delete = self._delete if receipts[0].group is None else self._groups.delete
-        deleted = self._transact(lambda _: [delete(each, now) for each in receipts], None)
+        deleted = self._transact(lambda: [delete(each, now) for each in receipts])
         return tuple([None if done else errors.MessageNotExist() for done in deleted])
 
     def release(
@@ -163,11 +162,11 @@ class Messages:
         if partition != of.partitions[0]:
             return ports.Released(count=0, next_due=None)
         release = self._groups.release if of.is_fifo else self._release
-        return self._transact(lambda _: ports.Released(**release(of.queue_id, now, limit, dead)), None)
+        return self._transact(lambda: release(of.queue_id, now, limit, dead))
 
     def purge(self, partition: str) -> bool:
         """See `ports.Messages`; all of the queue is purged with its first partition."""
-        return self._transact(self._purge, partition.partition("#")[0])
+        return self._transact(lambda: self._purge(partition.partition("#")[0]))
 
     def counts(self, partitions: Sequence[str]) -> Mapping[str, queue.Counts]:
         """See `ports.Counted`; all of a queue is counted in its first partition."""
@@ -175,7 +174,7 @@ class Messages:
             queue.partition(queue_id, 0): queue_id
             for queue_id in dict.fromkeys([partition.partition("#")[0] for partition in partitions])
         }
-        return self._transact(lambda _: dict(self._counts(first)), None)
+        return self._transact(lambda: dict(self._counts(first)))
 
     # --- The engine's guest -------------------------------------------------------------------------------------------
 
@@ -204,9 +203,9 @@ class Messages:
                 self._groups.miss(queue_id, group_key, now)
         return len(rows) + self._db.execute(_FORGET, (now, limit - len(rows))).rowcount
 
-    def _transact(self, work: Callable[[A], T], argument: A) -> T:
+    def _transact(self, work: Callable[[], T]) -> T:
         try:
-            return self._engine.transact(work, argument)
+            return self._engine.transact(work)
         except exceptions.ClientError as error:
             raise engine_errors.translate(error) from error
 
@@ -274,11 +273,9 @@ class Messages:
         earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
         if earliest is None or earliest[0] > now:
             return None if earliest is None else int(earliest[0])
-        next_due: int | None = self._release(queue_id, now, layout.RELEASES, dead)["next_due"]
-        return next_due
+        return self._release(queue_id, now, layout.RELEASES, dead).next_due
 
-    def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> dict[str, Any]:
-        """The fields of `ports.Released`."""
+    def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
         due = self._db.execute(_DUE, (queue_id, now, limit)).fetchall()
         for row in due:
             if row[5] <= now:
@@ -290,7 +287,7 @@ class Messages:
                 gathered.count(State.READY, row[8], 1)
                 gathered.visible += 1
         earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
-        return {"count": len(due), "next_due": None if earliest is None else earliest[0]}
+        return ports.Released(count=len(due), next_due=None if earliest is None else earliest[0])
 
     def _bury(self, queue_id: str, row: Row, state: State) -> None:
         """Delete a message."""
