@@ -360,11 +360,7 @@ class EmbeddedEngine:
 
     def get_records(self, **request: Any) -> Response:
         """GetRecords."""
-        return self._serve(_GET_RECORDS, request, lambda request: self._get_records(request, whole=True))
-
-    def get_short_records(self, **request: Any) -> Response:
-        """GetRecords for who needs no long texts: the images come without them."""
-        return self._serve(_GET_RECORDS, request, lambda request: self._get_records(request, whole=False))
+        return self._serve(_GET_RECORDS, request, self._get_records)
 
     def _put_item(self, request: Request) -> Response:
         table = self._catalog.table(request["TableName"])
@@ -387,9 +383,9 @@ class EmbeddedEngine:
     def _scan(self, request: Request) -> Response:
         return reads.scan(self._db, self._catalog.table(request["TableName"]), request)
 
-    def _get_records(self, request: Request, *, whole: bool) -> Response:
+    def _get_records(self, request: Request) -> Response:
         arn, position = streams.stream_of(request["ShardIterator"])
-        return streams.get_records(self._db, self._catalog.stream(arn), position, request, whole=whole)
+        return streams.get_records(self._db, self._catalog.stream(arn), position, request)
 
     def _tables(self, names: Iterable[str]) -> dict[str, tables.Table]:
         return {name: self._catalog.table(name) for name in names}

@@ -150,9 +150,9 @@ def stream_of(iterator: str) -> tuple[str, int]:
 
 
 def get_records(
-    db: database.Database, table: tables.Table, position: int, request: requests.Request, *, whole: bool = True
+    db: database.Database, table: tables.Table, position: int, request: requests.Request
 ) -> requests.Response:
-    """Do a GetRecords from `position`; unless the images are to be whole, they come without long texts."""
+    """Do a GetRecords from `position`."""
     limit = requests.limit(request, most=MAX_RECORDS) or MAX_RECORDS
     cursor = db.execute(
         f"SELECT seq, at, kind, keys, new, new_places, old, old_places FROM {table.stream} "  # noqa: S608 - own name
@@ -168,7 +168,7 @@ def get_records(
             last = row[0]
             if row[2] == _TRIMMED:
                 continue
-            shown = _render(db, table, row, whole=whole)
+            shown = _render(db, table, row)
             records.append(shown)
             size += shown["dynamodb"]["SizeBytes"]
             if size >= sizes.MAX_PAGE:
@@ -240,7 +240,7 @@ def _key_item(table: tables.Table, item: values.Item) -> values.Item:
     return {key.name: item[key.name] for key in table.schema.keys}
 
 
-def _render(db: database.Database, table: tables.Table, row: tables.Columns, *, whole: bool) -> dict[str, Any]:
+def _render(db: database.Database, table: tables.Table, row: tables.Columns) -> dict[str, Any]:
     seq, at, kind, key_text, new_text, new_places, old_text, old_places = row
     new = None if new_text is None else codec.decode(new_text)
     if kind == _UPDATE:
@@ -249,12 +249,11 @@ def _render(db: database.Database, table: tables.Table, row: tables.Columns, *, 
         old = None if old_text is None else codec.decode(old_text)
     key = codec.decode(key_text) if key_text is not None else _key_item(table, new or old or {})
     size = sum([len(text) for text in (key_text, new_text, old_text) if text is not None])
-    if whole:
-        for image, stored in ((new, new_places), (old, old_places)):
-            if image is not None and stored is not None:
-                places = longs.decode(stored)
-                image.update(longs.load(db, table, places))
-                size += longs.size(places)
+    for image, stored in ((new, new_places), (old, old_places)):
+        if image is not None and stored is not None:
+            places = longs.decode(stored)
+            image.update(longs.load(db, table, places))
+            size += longs.size(places)
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": schema.moment(at),
         "Keys": key,

@@ -68,7 +68,7 @@ class Driver:
         self._next_sweep = 0
         self._behind = False  # whether the last slice left something to do
         self._messages = stream.Stream(
-            engine=engine, prefix=prefix, table=schema.MESSAGES, handler=workers.tally, clock=clock, whole=False
+            engine=engine, prefix=prefix, table=schema.MESSAGES, handler=workers.tally, clock=clock
         )
         self._publications = stream.Stream(
             engine=engine,

@@ -31,9 +31,6 @@ class LocalEngine(client.Client, Protocol):
     def get_records(self, **arguments: Any) -> dict[str, Any]:
         """GetRecords."""
 
-    def get_short_records(self, **arguments: Any) -> dict[str, Any]:
-        """GetRecords for who needs no long texts: the images may come without them."""
-
     def subscribe(self, callback: Callable[[Iterable[str]], None]) -> None:
         """Call back after each write that may have put records into streams, with the tables' names."""
 

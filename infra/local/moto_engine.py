@@ -60,10 +60,6 @@ class MotoEngine:
         self.__dict__[name] = call
         return call
 
-    def get_short_records(self, **arguments: Any) -> dict[str, Any]:
-        """GetRecords: moto shows whole images only."""
-        return dict(self.get_records(**arguments))
-
     def subscribe(self, callback: Callable[[Iterable[str]], None]) -> None:
         """Call back after each write."""
         self._listeners.append(callback)

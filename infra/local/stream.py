@@ -44,11 +44,9 @@ class Stream:
         handler: Handler,
         clock: ports.Clock,
         batch: int = BATCH,
-        whole: bool = True,
     ) -> None:
-        """Set up; up to `batch` records are handed over at once, their long texts only if they are to be `whole`."""
+        """Set up; up to `batch` records are handed over at once."""
         self._engine = engine
-        self._get = engine.get_records if whole else engine.get_short_records
         self._handler = handler
         self._clock = clock
         self._checkpoints = prefix + engines.CHECKPOINTS.name
@@ -121,7 +119,7 @@ class Stream:
     def _get_records(self) -> dict[str, Any]:
         while True:
             try:
-                return self._get(ShardIterator=self._iterator, Limit=self._limit)
+                return self._engine.get_records(ShardIterator=self._iterator, Limit=self._limit)
             except exceptions.ClientError as error:
                 self._begin_anew(error)
 

@@ -80,17 +80,6 @@ def changes(records, engine):
     return [record["dynamodb"] for record in records(engine)]
 
 
-def test_short_records_come_without_long_texts(things, records):
-    things.put_item(TableName="things", Item={**KEY, "v": {"S": LONG}, "x": {"S": "short"}})
-    stream = things.describe_table(TableName="things")["Table"]["LatestStreamArn"]
-    (shard,) = things.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
-    iterator = things.get_shard_iterator(StreamArn=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
-        "ShardIterator"
-    ]
-    (record,) = things.get_short_records(ShardIterator=iterator)["Records"]
-    assert record["dynamodb"]["NewImage"] == {**KEY, "x": {"S": "short"}}
-
-
 def test_without_a_stream_a_long_text_goes_with_its_item(plain):
     key = {"p": {"S": "a"}}
     plain.put_item(TableName="plain", Item={**key, "v": {"S": LONG}, "w": {"S": OTHER}})

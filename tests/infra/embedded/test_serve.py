@@ -75,7 +75,6 @@ def test_every_method_of_the_engine_can_be_called_over_http(served):
         "batch",
         "expire",
         "trim",
-        "get_short_records",
     }
     assert set(serve._METHODS.values()) == public - local
 
