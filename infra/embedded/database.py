@@ -55,7 +55,7 @@ class Guest(Protocol):
     What it gathers in `Database.gathered` while it writes is the transaction's: gone with it if it comes to nothing.
     """
 
-    def close(self, gathered: dict[str, Any]) -> None:
+    def sum_up(self, gathered: dict[str, Any]) -> None:
         """Write what is to be written once in a transaction, before its commit."""
 
     def announce(self, gathered: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ class Database:
     def _commit(self) -> None:
         written = self._writing
         if self.gathered and self.guest is not None:
-            self.guest.close(self.gathered)
+            self.guest.sum_up(self.gathered)
         self._end("COMMIT")
         if written and self._checkpointer is not None:
             self._checkpointer.count()

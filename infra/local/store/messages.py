@@ -178,7 +178,7 @@ class Messages:
 
     # --- The engine's guest -------------------------------------------------------------------------------------------
 
-    def close(self, gathered: dict[str, Gathered]) -> None:
+    def sum_up(self, gathered: dict[str, Gathered]) -> None:
         """Count, see `database.Guest`."""
         for queue_id, of in gathered.items():
             if of.active or of.inactive or of.delayed:
