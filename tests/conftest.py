@@ -150,8 +150,8 @@ def kept(request: pytest.FixtureRequest, prefix: str, clock: HandClock) -> Store
     stores = make_stores(made, prefix, clock)
     if not is_local:
         return stores
-    own = local_messages.Messages(
-        engine=made,
+    own = local_messages.here(
+        made,
         seal=stores.sealing,
         queues=stores.queues,
         ids=clocks.RandomIds(),

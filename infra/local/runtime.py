@@ -234,7 +234,7 @@ def _keep(made: engine.LocalEngine, heard: Heard) -> bootstrap.KeepMessages:
     def keep(
         seal: sealing.Sealing, queues: ports.Queues, ids: ports.Ids
     ) -> tuple[messages.Messages, messages.Messages]:
-        kept = messages.Messages(engine=cast("EmbeddedEngine", made), seal=seal, queues=queues, ids=ids, announce=heard)
+        kept = messages.here(cast("EmbeddedEngine", made), seal=seal, queues=queues, ids=ids, announce=heard)
         return kept, kept
 
     return keep

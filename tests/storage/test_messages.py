@@ -42,7 +42,7 @@ def rows(stores: Stores, of: queue.Queue) -> list[dict[str, dict[str, str]]]:
     found: list[dict] = []
     if isinstance(stores.messages, local_messages.Messages):
         for table in ("queue_messages", "queue_groups"):
-            cursor = stores.messages._db.execute(f"SELECT * FROM {table} WHERE queue = ?", (of.queue_id,))  # noqa: S608
+            cursor = stores.messages.rows.db.execute(f"SELECT * FROM {table} WHERE queue = ?", (of.queue_id,))  # noqa: S608
             found += [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
         return found
     for partition in of.partitions:

@@ -7,15 +7,14 @@ new ones those first whose first message was; held ones by when they will be fre
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
 
 import orjson
 
 from chalicelib.broker import ports
-from chalicelib.model import dead_letter, group, limits, message, queue, receipt
+from chalicelib.model import dead_letter, group, limits
 from infra.embedded import database
 from infra.local.store import layout, payloads
-from infra.local.store.layout import State
+from infra.local.store.layout import Held, New, Row, State
 
 _ORDER_LENGTH = 16  # characters of a message id that carry time and sequence ...
 _MOMENT_LENGTH = 12  # ... and those of them that carry the milliseconds
@@ -46,8 +45,6 @@ _DELETE = f"DELETE FROM queue_messages WHERE queue = ? AND group_key = ? AND sta
 _START = (0, "", "")  # comes before every place among the groups that are free
 _PLACE = -1  # the column of `_FIRST` behind those of a message
 
-Row: TypeAlias = tuple[Any, ...]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Seen:
@@ -59,7 +56,7 @@ class _Seen:
 
 
 class Groups:
-    """What `Messages` does at FIFO queues, within its transactions."""
+    """What `Rows` does at FIFO queues, within its transactions."""
 
     def __init__(
         self,
@@ -75,13 +72,14 @@ class Groups:
         self._ids = ids
         self._move = move
 
-    def append(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> None:
+    def append(self, new: New) -> None:
         """Put a message behind the last one of its group."""
-        assert new.group_id is not None  # noqa: S101  # `message.accept` has seen to it
-        key = group.key(new.group_id)
-        order = self._next(of.queue_id, key, new.message_id[:_ORDER_LENGTH])
-        self._payloads.insert(of, new, columns, State.GROUPED, (key, order))
-        layout.gathered(self._db, of.queue_id).active += 1
+        queue_id, message_id, *_, group_id, _ = new
+        assert group_id is not None  # noqa: S101  # `message.accept` has seen to it
+        key = group.key(group_id)
+        order = self._next(queue_id, key, message_id[:_ORDER_LENGTH])
+        self._payloads.insert(new, State.GROUPED, (key, order))
+        layout.gathered(self._db, queue_id).active += 1
 
     def _next(self, queue_id: str, key: str, order: str) -> str:
         """Make `order` the place of a group's newest message, or one behind its last one; the group begins with it."""
@@ -97,24 +95,25 @@ class Groups:
         self._db.execute(_APPEND, (order, *where, order))
         return order
 
-    def put_once(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> bool:
+    def put_once(self, new: New) -> bool:
         """The same, unless the message has been there before, though it is no more."""
-        until = new.expires_at + limits.TTL_SLACK_SECONDS * 1000
+        queue_id, message_id, _, _, _, expires_at, *_ = new
+        until = expires_at + limits.TTL_SLACK_SECONDS * 1000
         marked = self._db.execute(
             "INSERT OR IGNORE INTO queue_marks (queue, id, until) VALUES (?, ?, ?)",
-            (of.queue_id, new.message_id, until),
+            (queue_id, message_id, until),
         ).rowcount
         if marked:
-            self.append(of, new, columns)
+            self.append(new)
         return marked == 1
 
     def claim(
-        self, of: queue.Queue, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
+        self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
         """Take the first messages of free groups: consecutive ones, as many of each group as of the others."""
-        next_due = self._release_before(of.queue_id, now, dead)
+        next_due = self._release_before(queue_id, now, dead)
         taken: list[Row] = []
-        for seen, rows in self._free(of.queue_id, limit, now, dead):
+        for seen, rows in self._free(queue_id, limit, now, dead):
             stamp = self._ids.stamp()
             places = [group.Place(order=row[_PLACE], message_id=row[1], expires_at=row[5]) for row in rows]
             changed = seen.state.receive(places, now=now, visible_at=visible_at, stamp=stamp)
@@ -122,20 +121,20 @@ class Groups:
             taken += self._complete(rows, changed)
         return taken, next_due
 
-    def peek(self, of: queue.Queue, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
+    def peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
         """The first messages of free groups, as they are."""
         found: list[Row] = []
         visited: set[str] = set()
         while (missing := limit - len(found)) and len(visited) < layout.BURIALS:
-            in_line = [key for key in self._in_line(of.queue_id, missing + len(visited), now) if key not in visited]
+            in_line = [key for key in self._in_line(queue_id, missing + len(visited), now) if key not in visited]
             if not in_line:
                 break
             visited.update(in_line[:missing])
-            for seen, rows in self._firsts(of.queue_id, in_line[:missing], missing, now, dead):
+            for seen, rows in self._firsts(queue_id, in_line[:missing], missing, now, dead):
                 found += self._complete(rows, seen.state)
         return found
 
-    def postpone(self, of: receipt.Receipt, now: int, visible_at: int, stamp: str) -> bool:
+    def postpone(self, of: Held, now: int, visible_at: int, stamp: str) -> bool:
         """Hold the group of a message on, or free it."""
         held = self._held(of, now)
         if held is None:
@@ -144,7 +143,7 @@ class Groups:
         self._write(seen, seen.state.postpone(head.order, now=now, visible_at=visible_at, stamp=stamp))
         return True
 
-    def delete(self, of: receipt.Receipt, now: int) -> bool:
+    def delete(self, of: Held, now: int) -> bool:
         """Delete a message; its group is free if it was the last one of those in hand."""
         held = self._held(of, now)
         if held is None:
@@ -273,11 +272,12 @@ class Groups:
         else:
             self._write(seen, changed)
 
-    def _held(self, of: receipt.Receipt, now: int) -> tuple[_Seen, group.Head] | None:
+    def _held(self, of: Held, now: int) -> tuple[_Seen, group.Head] | None:
         """The group and the message that a receipt is for; None: it is no longer valid."""
-        assert of.group is not None  # noqa: S101  # `Messages` asks for those of FIFO queues only
-        seen = self._read(of.queue_id, of.group)
-        head = None if seen is None else seen.state.held(of.message_id, of.stamp, now)
+        queue_id, message_id, stamp, key = of
+        assert key is not None  # noqa: S101  # `Rows` asks for those of FIFO queues only
+        seen = self._read(queue_id, key)
+        head = None if seen is None else seen.state.held(message_id, stamp, now)
         return None if seen is None or head is None else (seen, head)
 
     def _read(self, queue_id: str, key: str) -> _Seen | None:

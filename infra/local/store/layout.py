@@ -13,7 +13,7 @@ to be written again at every claim; a row goes with that of its message.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from infra.embedded import database
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 INLINE = 2048  # characters or bytes of a payload that stands with its message: up to there a second row costs more
 RELEASES = 500  # messages that are due, made Active before a verb looks for the best one: all, as good as always
 BURIALS = 500  # messages too old or dead that a verb clears away, before it answers with what it has
+
+
+# Body, properties, what is sealed of both, and by which key; the first three are None where they stand apart.
+Columns: TypeAlias = tuple[str | None, str | None, bytes | None, str | None]
+# A message to be stored: queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id, payload.
+New: TypeAlias = tuple[str, str, int, int, int, int, int, str, str | None, Columns]
+# A message that was received: queue, id, stamp, and the key of its group in a FIFO queue.
+Held: TypeAlias = tuple[str, str, str, str | None]
+# A message that is there: its number, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues,
+# first_at, group_id, payload's columns.
+Row: TypeAlias = tuple[Any, ...]
 
 
 class State(IntEnum):

@@ -1,158 +1,95 @@
-"""The port `Messages` on SQLite; `layout` has the tables, `groups` what is different in FIFO queues.
+"""The port `Messages` on rows, which are kept in this process or in another one."""
 
-Every verb is one transaction, or part of the one that the requests in hand share. Nobody else writes meanwhile, so a
-verb reads what is there and then writes, without conditions and without trying again.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-
-from botocore import exceptions
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, message, queue, receipt
-from chalicelib.storage import errors as engine_errors
 from chalicelib.storage import sealing
-from infra.local.store import groups, layout, payloads
-from infra.local.store.layout import Gathered, State
+from infra.local.store import payloads, rows
+from infra.local.store.layout import Held, New, Row
 
 if TYPE_CHECKING:
-    from infra.embedded import engine
+    from infra.embedded.engine import EmbeddedEngine
 
-T = TypeVar("T")
 
-_PURGE_ROWS = 500  # of a deleted queue that go in one transaction
-_FIELDS = (
-    "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
-    " body, properties, sealed, sealed_by"
-)
-_EARLIEST = (
-    f"SELECT visible_at FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} ORDER BY visible_at LIMIT 1"  # noqa: S608  # our own names
-)
-_READY = (
-    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
-    " AND (priority, visible_at, id) > (?, ?, ?) ORDER BY priority, visible_at, id LIMIT ?"
-)
-_DUE = (
-    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} AND visible_at <= ?"  # noqa: S608  # our own names
-    " ORDER BY visible_at LIMIT ?"
-)
-_CLAIM = (
-    f"UPDATE queue_messages SET state = {State.WAITING:d}, visible_at = ?, stamp = ?, dequeues = dequeues + 1,"  # noqa: S608  # our own names
-    " first_at = ifnull(first_at, ?) WHERE n = ?"
-)
-_RELEASE = f"UPDATE queue_messages SET state = {State.READY:d} WHERE n = ?"  # noqa: S608  # our own names
-_BURY = "DELETE FROM queue_messages WHERE n = ?"
-_HELD = f"WHERE queue = ? AND id = ? AND state = {State.WAITING:d} AND stamp = ? AND visible_at > ? AND expires_at > ?"
-_POSTPONE = f"UPDATE queue_messages SET visible_at = ?, stamp = ? {_HELD}"  # noqa: S608  # our own names
-_DELETE_INACTIVE = f"DELETE FROM queue_messages {_HELD} AND dequeues > 0"  # noqa: S608  # the same
-_DELETE_DELAYED = f"DELETE FROM queue_messages {_HELD} AND dequeues = 0"  # noqa: S608  # the same
-_PURGES = tuple(
-    f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE queue = ? LIMIT ?)"  # noqa: S608  # our own names
-    for table, key in (("queue_messages", "n"), ("queue_groups", "queue, group_key"), ("queue_marks", "queue, id"))
-)
-_FORGET = "DELETE FROM queue_marks WHERE (queue, id) IN (SELECT queue, id FROM queue_marks WHERE until <= ? LIMIT ?)"
-_FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
+class Rows(Protocol):
+    """What is asked of rows; see `rows.Rows`."""
 
-_NOTHING = Gathered()
+    def put(self, new: Sequence[New], *, fifo: bool) -> None:
+        """Store messages."""
 
-Row: TypeAlias = tuple[Any, ...]  # of `_FIELDS`
+    def put_once(self, new: New, *, fifo: bool) -> bool:
+        """Store a message unless it is there."""
+
+    def claim(
+        self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None, *, fifo: bool
+    ) -> tuple[list[Row], int | None]:
+        """Claim messages."""
+
+    def peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None, *, fifo: bool) -> list[Row]:
+        """Look at messages."""
+
+    def postpone(self, of: Held, now: int, visible_at: int, stamp: str) -> bool:
+        """Let a message wait."""
+
+    def delete(self, of: Sequence[Held], now: int) -> list[bool]:
+        """Delete messages."""
+
+    def release(
+        self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None, *, fifo: bool
+    ) -> ports.Released:
+        """Make messages Active."""
+
+    def purge(self, queue_id: str) -> bool:
+        """Delete a queue's messages."""
+
+    def counts(self, queue_ids: Sequence[str]) -> Mapping[str, queue.Counts]:
+        """Count messages."""
 
 
 class Messages:
     """The messages of one file, and how many there are: the ports `Messages` and `Counted`."""
 
-    def __init__(
-        self,
-        *,
-        engine: "engine.EmbeddedEngine",
-        seal: sealing.Sealing,
-        queues: ports.Queues,
-        ids: ports.Ids,
-        announce: Callable[[str, int, int | None], None],
-    ) -> None:
-        """Set up.
-
-        Args:
-            engine: whose file it is.
-            seal: encrypts what queues hold.
-            queues: tells whether a dead-letter queue is still there.
-            ids: makes stamps, and the ids of dead letters.
-            announce: is called after a commit with a queue's id, how many of its messages have become visible, and
-                the earliest moment (ms) of those that wait now.
-        """
-        self._engine = engine
-        self._queues = queues
-        self._ids = ids
-        self._announce = announce
-        self._db = engine.host(self, layout.STATEMENTS)
-        self._payloads = payloads.Payloads(db=self._db, seal=seal)
-        self._groups = groups.Groups(db=self._db, payloads=self._payloads, ids=ids, move=self._move)
-
-    # --- The port -----------------------------------------------------------------------------------------------------
+    def __init__(self, kept: Rows, codec: payloads.Codec) -> None:
+        self.rows = kept
+        self._codec = codec
 
     def put(self, of: queue.Queue, new: message.Message) -> None:
         """See `ports.Messages`."""
-        self.put_all(of, [new])
+        self.rows.put([self._codec.write(of, new)], fifo=of.is_fifo)
 
     def put_once(self, of: queue.Queue, new: message.Message) -> bool:
         """See `ports.Messages`."""
-        columns = self._payloads.encode(of, new)
-
-        def once() -> bool:
-            if of.is_fifo:
-                return self._groups.put_once(of, new, columns)
-            found = self._db.execute(
-                "SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?", (of.queue_id, new.message_id)
-            )
-            if found.fetchone() is not None:
-                return False
-            self._insert(of, new, columns)
-            return True
-
-        return self._transact(once)
+        return self.rows.put_once(self._codec.write(of, new), fifo=of.is_fifo)
 
     def put_all(self, of: queue.Queue, new: Sequence[message.Message]) -> frozenset[str]:
         """See `ports.Messages`; they are stored all, or an error is raised."""
-        encoded = [(item, self._payloads.encode(of, item)) for item in new]
-
-        def put() -> None:
-            for item, columns in encoded:
-                if of.is_fifo:
-                    self._groups.append(of, item, columns)
-                else:
-                    self._insert(of, item, columns)
-
-        self._transact(put)
+        self.rows.put([self._codec.write(of, item) for item in new], fifo=of.is_fifo)
         return frozenset()
 
     def claim(
         self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
     ) -> ports.Claim:
         """See `ports.Messages`."""
-        claim = self._groups.claim if of.is_fifo else self._claim
-        taken, next_due = self._transact(lambda: claim(of, limit, now, visible_at, dead))
-        return ports.Claim(messages=tuple([self._message(of, row) for row in taken]), next_due=next_due)
+        taken, next_due = self.rows.claim(of.queue_id, limit, now, visible_at, dead, fifo=of.is_fifo)
+        return ports.Claim(messages=self._messages(of, taken), next_due=next_due)
 
     def peek(
         self, of: queue.Queue, *, limit: int, now: int, dead: dead_letter.Route | None = None
     ) -> tuple[message.Message, ...]:
         """See `ports.Messages`."""
-        peek = self._groups.peek if of.is_fifo else self._peek
-        found = self._transact(lambda: peek(of, limit, now, dead))
-        return tuple([self._message(of, row) for row in found])
+        return self._messages(of, self.rows.peek(of.queue_id, limit, now, dead, fifo=of.is_fifo))
 
     def postpone(self, receipt: receipt.Receipt, *, now: int, visible_at: int, stamp: str) -> bool:
         """See `ports.Messages`."""
-        postpone = self._postpone if receipt.group is None else self._groups.postpone
-        return self._transact(lambda: postpone(receipt, now, visible_at, stamp))
+        return self.rows.postpone(_held(receipt), now, visible_at, stamp)
 
     def delete(self, receipts: Sequence[receipt.Receipt], *, now: int) -> tuple[errors.MnsError | None, ...]:
         """See `ports.Messages`."""
         if not receipts:
             return ()
-        delete = self._delete if receipts[0].group is None else self._groups.delete
-        deleted = self._transact(lambda: [delete(each, now) for each in receipts])
+        deleted = self.rows.delete([_held(each) for each in receipts], now)
         return tuple([None if done else errors.MessageNotExist() for done in deleted])
 
     def release(
@@ -161,223 +98,33 @@ class Messages:
         """See `ports.Messages`; of the partitions of a queue the first one stands for all."""
         if partition != of.partitions[0]:
             return ports.Released(count=0, next_due=None)
-        release = self._groups.release if of.is_fifo else self._release
-        return self._transact(lambda: release(of.queue_id, now, limit, dead))
+        return self.rows.release(of.queue_id, now, limit, dead, fifo=of.is_fifo)
 
     def purge(self, partition: str) -> bool:
         """See `ports.Messages`; all of the queue is purged with its first partition."""
-        return self._transact(lambda: self._purge(partition.partition("#")[0]))
+        return self.rows.purge(partition.partition("#")[0])
 
     def counts(self, partitions: Sequence[str]) -> Mapping[str, queue.Counts]:
         """See `ports.Counted`; all of a queue is counted in its first partition."""
-        first = {
-            queue.partition(queue_id, 0): queue_id
-            for queue_id in dict.fromkeys([partition.partition("#")[0] for partition in partitions])
-        }
-        return self._transact(lambda: dict(self._counts(first)))
+        queue_ids = list(dict.fromkeys([partition.partition("#")[0] for partition in partitions]))
+        return {queue.partition(queue_id, 0): of for queue_id, of in self.rows.counts(queue_ids).items()}
 
-    # --- The engine's guest -------------------------------------------------------------------------------------------
+    def _messages(self, of: queue.Queue, found: Sequence[Row]) -> tuple[message.Message, ...]:
+        return tuple([self._codec.read(of.queue_id, row) for row in found])
 
-    def sum_up(self, gathered: dict[str, Gathered]) -> None:
-        """Count, see `database.Guest`."""
-        for queue_id, of in gathered.items():
-            if of.active or of.inactive or of.delayed:
-                self._db.execute(layout.COUNT, (queue_id, of.active, of.inactive, of.delayed))
 
-    def announce(self, gathered: dict[str, Gathered]) -> None:
-        """See `database.Guest`."""
-        for queue_id, of in gathered.items():
-            if of.visible or of.next_due is not None:
-                self._announce(queue_id, of.visible, of.next_due)
+def here(
+    engine: "EmbeddedEngine",
+    *,
+    seal: sealing.Sealing,
+    queues: ports.Queues,
+    ids: ports.Ids,
+    announce: Callable[[str, int, int | None], None],
+) -> Messages:
+    """Messages in the file of an engine of this process; see `rows.Rows`."""
+    codec = payloads.Codec(seal)
+    return Messages(rows.Rows(engine=engine, codec=codec, queues=queues, ids=ids, announce=announce), codec)
 
-    def expire(self, now: int, limit: int) -> int:
-        """Delete messages whose retention is over, see `database.Guest`."""
-        rows = self._db.execute(
-            "SELECT n, queue, state, dequeues, group_key FROM queue_messages WHERE expires_at <= ? LIMIT ?",
-            (now, limit),
-        ).fetchall()
-        for n, queue_id, state, dequeues, group_key in rows:
-            self._db.execute(_BURY, (n,))
-            layout.gathered(self._db, queue_id).count(state, dequeues, -1)
-            if state == State.GROUPED:
-                self._groups.miss(queue_id, group_key, now)
-        return len(rows) + self._db.execute(_FORGET, (now, limit - len(rows))).rowcount
 
-    def _transact(self, work: Callable[[], T]) -> T:
-        try:
-            return self._engine.transact(work)
-        except exceptions.ClientError as error:
-            raise engine_errors.translate(error) from error
-
-    # --- Ordinary queues, within a transaction ------------------------------------------------------------------------
-
-    def _insert(self, of: queue.Queue, new: message.Message, columns: payloads.Columns) -> None:
-        waits = new.visible_at > new.enqueued_at
-        self._payloads.insert(of, new, columns, State.WAITING if waits else State.READY)
-        gathered = layout.gathered(self._db, of.queue_id)
-        if waits:
-            gathered.delayed += 1
-            gathered.wait_until(new.visible_at)
-        else:
-            gathered.active += 1
-            gathered.visible += 1
-
-    def _claim(
-        self, of: queue.Queue, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
-    ) -> tuple[list[Row], int | None]:
-        next_due = self._release_before(of.queue_id, now, dead)
-        taken = []
-        for row in self._ready(of.queue_id, limit, now, dead):
-            n, first_at, stamp = row[0], row[9], self._ids.stamp()
-            self._db.execute(_CLAIM, (visible_at, stamp, now, n))
-            first_at = now if first_at is None else first_at
-            taken.append(
-                (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
-            )
-        if taken:
-            gathered = layout.gathered(self._db, of.queue_id)
-            gathered.active -= len(taken)
-            gathered.inactive += len(taken)
-            gathered.wait_until(visible_at)
-        return taken, next_due
-
-    def _peek(self, of: queue.Queue, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        self._release_before(of.queue_id, now, dead)
-        ready = self._ready(of.queue_id, limit, now, dead)
-        return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
-
-    def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        """Up to `limit` Active messages, best first; what is too old or dead goes on the way."""
-        found: list[Row] = []
-        after: tuple[int, int, str] = _FIRST
-        gone = 0
-        while len(found) < limit and gone < layout.BURIALS:
-            width = limit - len(found)
-            page = self._db.execute(_READY, (queue_id, *after, width)).fetchall()
-            for row in page:
-                if row[5] <= now:
-                    self._bury(queue_id, row, State.READY)
-                elif dead is not None and dead.takes(row[8]):
-                    self._bring(row, State.READY, now, dead)
-                else:
-                    found.append(row)
-                    continue
-                gone += 1
-            if len(page) < width:
-                break
-            after = (page[-1][3], page[-1][6], page[-1][1])
-        return found
-
-    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
-        """Make Active what is due; when the next one is."""
-        earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
-        if earliest is None or earliest[0] > now:
-            return None if earliest is None else int(earliest[0])
-        return self._release(queue_id, now, layout.RELEASES, dead).next_due
-
-    def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
-        due = self._db.execute(_DUE, (queue_id, now, limit)).fetchall()
-        for row in due:
-            if row[5] <= now:
-                self._bury(queue_id, row, State.WAITING)
-            elif dead is None or not dead.takes(row[8]) or not self._bring(row, State.WAITING, now, dead):
-                self._db.execute(_RELEASE, (row[0],))
-                gathered = layout.gathered(self._db, queue_id)
-                gathered.count(State.WAITING, row[8], -1)
-                gathered.count(State.READY, row[8], 1)
-                gathered.visible += 1
-        earliest = self._db.execute(_EARLIEST, (queue_id,)).fetchone()
-        return ports.Released(count=len(due), next_due=None if earliest is None else earliest[0])
-
-    def _bury(self, queue_id: str, row: Row, state: State) -> None:
-        """Delete a message."""
-        self._db.execute(_BURY, (row[0],))
-        layout.gathered(self._db, queue_id).count(state, row[8], -1)
-
-    def _bring(self, row: Row, state: State, now: int, dead: dead_letter.Route) -> bool:
-        """Move a message to the dead-letter queue; False: it cannot go, and stays."""
-        moved = self._move([(*row[:11], *self._payloads.read(row[0], row[11:]))], now, dead)
-        if moved:
-            self._bury(dead.source.queue_id, row, state)
-        return moved
-
-    def _move(self, rows: Sequence[Row], now: int, dead: dead_letter.Route) -> bool:
-        """Put the letters that dead messages become into the dead-letter queue.
-
-        False: there is none any more, or a message cannot be read or encrypted; nothing has been written.
-        """
-        there = self._queues.get(dead.namespace, dead.target.name)
-        if there is None or there.queue_id != dead.target.queue_id:
-            return False
-        letters = []
-        try:
-            for row in rows:
-                found = self._message(dead.source, row)
-                letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
-                letters.append((letter, self._payloads.encode(dead.target, letter)))
-        except errors.MnsError:  # a key that cannot be used, say: the message stays, and others come on
-            return False
-        for letter, columns in letters:
-            if dead.target.is_fifo:
-                self._groups.append(dead.target, letter, columns)
-            else:
-                self._insert(dead.target, letter, columns)
-        return True
-
-    def _postpone(self, of: receipt.Receipt, now: int, visible_at: int, stamp: str) -> bool:
-        held = (of.queue_id, of.message_id, of.stamp, now, now)
-        done = self._db.execute(_POSTPONE, (visible_at, stamp, *held)).rowcount == 1
-        if done:
-            layout.gathered(self._db, of.queue_id).wait_until(visible_at)
-        return done
-
-    def _delete(self, of: receipt.Receipt, now: int) -> bool:
-        held = (of.queue_id, of.message_id, of.stamp, now, now)
-        if self._db.execute(_DELETE_INACTIVE, held).rowcount:
-            layout.gathered(self._db, of.queue_id).inactive -= 1
-        elif self._db.execute(_DELETE_DELAYED, held).rowcount:
-            layout.gathered(self._db, of.queue_id).delayed -= 1
-        else:
-            return False
-        return True
-
-    # --- All queues, within a transaction -----------------------------------------------------------------------------
-
-    def _purge(self, queue_id: str) -> bool:
-        for statement in _PURGES:
-            if self._db.execute(statement, (queue_id, _PURGE_ROWS)).rowcount:
-                return True
-        return self._db.execute("DELETE FROM queue_counts WHERE queue = ?", (queue_id,)).rowcount > 0
-
-    def _counts(self, of: Mapping[str, str]) -> Iterable[tuple[str, queue.Counts]]:
-        for partition, queue_id in of.items():
-            pending = self._db.gathered.get(queue_id, _NOTHING)
-            row = self._db.execute(
-                "SELECT active, inactive, delayed FROM queue_counts WHERE queue = ?", (queue_id,)
-            ).fetchone()
-            if row is not None or pending is not _NOTHING:
-                active, inactive, delayed = row or (0, 0, 0)
-                yield (
-                    partition,
-                    queue.Counts(
-                        active=active + pending.active,
-                        inactive=inactive + pending.inactive,
-                        delayed=delayed + pending.delayed,
-                    ),
-                )
-
-    def _message(self, of: queue.Queue, row: Row) -> message.Message:
-        """The message in a row, whose payload has been read."""
-        return message.Message(
-            message_id=row[1],
-            shard=row[2],
-            priority=row[3],
-            enqueued_at=row[4],
-            expires_at=row[5],
-            visible_at=row[6],
-            stamp=row[7],
-            dequeue_count=row[8],
-            first_dequeued_at=row[9],
-            group_id=row[10],
-            **self._payloads.decode(of.queue_id, row[1], row[11:]),
-        )
+def _held(of: receipt.Receipt) -> Held:
+    return of.queue_id, of.message_id, of.stamp, of.group

@@ -1,36 +1,63 @@
 """Payloads of messages, body and properties, as they are stored; and the one place where a message's row is made."""
 
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.model import errors, message, queue
 from chalicelib.storage import client, items, sealing
 from infra.local.store import layout
+from infra.local.store.layout import Columns, New, Row
 
 if TYPE_CHECKING:
     from infra.embedded import database
 
-# Body, properties, what is sealed of both, and by which key; the first three are None where they stand apart.
-Columns: TypeAlias = tuple[str | None, str | None, bytes | None, str | None]
 _APART = (None, None, None)
 _UNGROUPED = (None, None)
 _INSERT = (
-    "INSERT INTO queue_messages (queue, id, shard, state, priority, enqueued_at, expires_at, visible_at, stamp,"
-    " dequeues, group_id, group_key, place, body, properties, sealed, sealed_by)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO queue_messages (queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id,"
+    " dequeues, state, group_key, place, body, properties, sealed, sealed_by)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
-class Payloads:
-    """The payloads of one file."""
+class Codec:
+    """Messages to rows and back; encrypts the payloads of queues that say so."""
 
-    def __init__(self, *, db: "database.Database", seal: sealing.Sealing) -> None:
-        """Set up; `seal` encrypts those of queues that say so."""
-        self._db = db
+    def __init__(self, seal: sealing.Sealing) -> None:
         self._seal = seal
 
-    def encode(self, of: queue.Queue, new: message.Message) -> Columns:
-        """What is to be stored of a message of a queue, all of it."""
+    def write(self, of: queue.Queue, new: message.Message) -> New:
+        """What is to be stored of a new message of a queue."""
+        return (
+            of.queue_id,
+            new.message_id,
+            new.shard,
+            new.priority,
+            new.enqueued_at,
+            new.expires_at,
+            new.visible_at,
+            new.stamp,
+            new.group_id,
+            self._encode(of, new),
+        )
+
+    def read(self, queue_id: str, row: Row) -> message.Message:
+        """The message in a row, whose payload has been read."""
+        return message.Message(
+            message_id=row[1],
+            shard=row[2],
+            priority=row[3],
+            enqueued_at=row[4],
+            expires_at=row[5],
+            visible_at=row[6],
+            stamp=row[7],
+            dequeue_count=row[8],
+            first_dequeued_at=row[9],
+            group_id=row[10],
+            **self._decode(queue_id, row[1], row[11:]),
+        )
+
+    def _encode(self, of: queue.Queue, new: message.Message) -> Columns:
         encryption = of.attributes.encryption
         properties = _encode_properties(new) if new.user_properties or new.system_properties else None
         if not encryption.enabled:
@@ -41,36 +68,33 @@ class Payloads:
         sealed = self._seal.seal(plain, of=of.queue_id, message_id=new.message_id, by=encryption.key_id)
         return None, None, items.binary(sealed, "sealed"), encryption.key_id
 
-    def insert(
-        self,
-        of: queue.Queue,
-        new: message.Message,
-        columns: Columns,
-        state: layout.State,
-        where: tuple[str | None, str | None] = _UNGROUPED,
-    ) -> None:
-        """Store a message with its payload, in a state; of a FIFO queue with the key of its group and its place."""
+    def _decode(self, queue_id: str, message_id: str, columns: Columns) -> dict[str, Any]:
+        """The fields of a message that a payload, read whole, holds."""
         body, properties, sealed, by = columns
+        if sealed is not None:
+            plain = self._seal.open(
+                {"sealed": {"B": sealed}, "sealed_by": items.text(by or "")}, of=queue_id, message_id=message_id
+            )
+            body = plain["body"]["S"]
+            properties = plain["properties"]["S"] if "properties" in plain else None
+        if properties is None:
+            return {"body": body}
+        user, system = json.loads(properties)
+        return {"body": body, "user_properties": _decode(user), "system_properties": _decode(system)}
+
+
+class Payloads:
+    """The payloads of one file."""
+
+    def __init__(self, db: "database.Database") -> None:
+        self._db = db
+
+    def insert(self, new: New, state: layout.State, where: tuple[str | None, str | None] = _UNGROUPED) -> None:
+        """Store a message with its payload, in a state; of a FIFO queue with the key of its group and its place."""
+        body, properties, sealed, by = columns = new[-1]
         size = len(body or "") + len(properties or "") + len(sealed or b"")
         inline = columns if size <= layout.INLINE else (*_APART, by)
-        cursor = self._db.execute(
-            _INSERT,
-            (
-                of.queue_id,
-                new.message_id,
-                new.shard,
-                state,
-                new.priority,
-                new.enqueued_at,
-                new.expires_at,
-                new.visible_at,
-                new.stamp,
-                new.dequeue_count,
-                new.group_id,
-                *where,
-                *inline,
-            ),
-        )
+        cursor = self._db.execute(_INSERT, (*new[:-1], state, *where, *inline))
         if inline is not columns:
             self._db.execute(
                 "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)",
@@ -85,20 +109,6 @@ class Payloads:
         if row is None:
             raise errors.InternalError("The body of a message is missing.")
         return (*row, columns[3])
-
-    def decode(self, queue_id: str, message_id: str, columns: Columns) -> dict[str, Any]:
-        """The fields of a message that a payload, read whole, holds."""
-        body, properties, sealed, by = columns
-        if sealed is not None:
-            plain = self._seal.open(
-                {"sealed": {"B": sealed}, "sealed_by": items.text(by or "")}, of=queue_id, message_id=message_id
-            )
-            body = plain["body"]["S"]
-            properties = plain["properties"]["S"] if "properties" in plain else None
-        if properties is None:
-            return {"body": body}
-        user, system = json.loads(properties)
-        return {"body": body, "user_properties": _decode(user), "system_properties": _decode(system)}
 
 
 def _encode_properties(new: message.Message) -> str:

@@ -20,8 +20,8 @@ def kept_in_sql(engine: EmbeddedEngine, made: Tables) -> Tables:
     engines.make_tables(engine, "t-")
     gate = errors.Gate(engine)
     made.queues = queues.Queues(resources=resources.Resources(gate=gate, prefix="t-"))
-    made.messages = made.tallies = messages.Messages(
-        engine=engine,
+    made.messages = made.tallies = messages.here(
+        engine,
         seal=sealing.Sealing(gate=gate, prefix="t-", vault=vault.in_memory(), draw=os.urandom),
         queues=made.queues,
         ids=made.ids,
@@ -39,7 +39,7 @@ class InSql:
         return kept_in_sql(self.engine, made)
 
     def select(self, statement: str) -> list[tuple]:
-        return self.process.tables.messages._db.execute(statement).fetchall()
+        return self.process.tables.messages.rows.db.execute(statement).fetchall()
 
     @invariant()
     def the_counts_are_those_of_the_rows(self):

@@ -39,8 +39,8 @@ class Kept:
         gate = engine_errors.Gate(self.engine)
         self.queues = queues.Queues(resources=resources.Resources(gate=gate, prefix="t-"))
         self.seal = sealing.Sealing(gate=gate, prefix="t-", vault=KEY, draw=os.urandom)
-        self.messages = messages.Messages(
-            engine=self.engine,
+        self.messages = messages.here(
+            self.engine,
             seal=self.seal,
             queues=self.queues,
             ids=clocks.RandomIds(),
@@ -55,7 +55,7 @@ class Kept:
         return counted.active, counted.inactive, counted.delayed
 
     def rows(self, table: str) -> int:
-        return self.messages._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        return self.messages.rows.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_move_to_the_dead_letter_queue_that_breaks_off_loses_nothing(kept, kin
     route = dead_letter.Route(namespace=HERE, source=of, target=to, max_receive_count=1)
     kept.messages.put(of, kind.make_message("x" * 5_000))
     assert len(kept.claim(of, dead=route)) == 1
-    execute = kept.messages._db.execute
+    execute = kept.messages.rows.db.execute
 
     def broken(statement: str, *arguments: object) -> sqlite3.Cursor:
         if statement.startswith("DELETE FROM queue_messages"):
@@ -124,7 +124,7 @@ def test_a_move_to_the_dead_letter_queue_that_breaks_off_loses_nothing(kept, kin
         return execute(statement, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(kept.messages._db, "execute", broken)
+        patched.setattr(kept.messages.rows.db, "execute", broken)
         with pytest.raises(errors.InternalError):
             kept.claim(of, now=NOW + 30_000, dead=route)
     assert (kept.count(of), kept.count(to)) == ((0, 1, 0), (0, 0, 0))
@@ -174,14 +174,14 @@ def test_marks_of_messages_that_were_put_once_go_when_nobody_can_bring_them_agai
 
 def test_whatever_the_backlog_every_statement_is_answered_by_an_index(kept, monkeypatch):
     seen: set[str] = set()
-    execute = kept.messages._db.execute
+    execute = kept.messages.rows.db.execute
 
     def noting(statement: str, *arguments: object) -> sqlite3.Cursor:
         seen.add(statement)
         return execute(statement, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(kept.messages._db, "execute", noting)
+        patched.setattr(kept.messages.rows.db, "execute", noting)
         for kind in (ordinary, fifo):
             of, to = (kind.make_queue().evolve(name=f"{name}-{kind is fifo}") for name in ("source", "target"))
             kept.queues.create(HERE, to)
@@ -209,13 +209,13 @@ def test_whatever_the_backlog_every_statement_is_answered_by_an_index(kept, monk
 def test_a_send_is_one_statement_a_receive_three_and_a_delete_one(kept, monkeypatch):
     of = ordinary.make_queue()
     calls: list[str] = []
-    execute = kept.messages._db.execute
+    execute = kept.messages.rows.db.execute
 
     def noting(statement: str, *arguments: object) -> sqlite3.Cursor:
         calls.append(statement.split(maxsplit=1)[0])
         return execute(statement, *arguments)
 
-    monkeypatch.setattr(kept.messages._db, "execute", noting)
+    monkeypatch.setattr(kept.messages.rows.db, "execute", noting)
     kept.messages.put(of, ordinary.make_message())
     assert calls == ["BEGIN", "INSERT", "INSERT", "COMMIT"]  # the second one counts
     calls.clear()

@@ -1,0 +1,345 @@
+"""Messages of queues as rows in SQLite; `layout` has the tables, `groups` what is different in FIFO queues.
+
+What goes in and comes out are plain values, which another process may have sent. Every verb is one transaction, or part
+of the one that the requests in hand share. Nobody else writes meanwhile, so a verb reads what is there and then writes,
+without conditions and without trying again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore import exceptions
+
+from chalicelib.broker import ports
+from chalicelib.model import dead_letter, errors, queue
+from chalicelib.storage import errors as engine_errors
+from infra.local.store import groups, layout, payloads
+from infra.local.store.layout import Gathered, Held, New, Row, State
+
+if TYPE_CHECKING:
+    from infra.embedded import engine
+
+T = TypeVar("T")
+
+_PURGE_ROWS = 500  # of a deleted queue that go in one transaction
+_FIELDS = (
+    "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
+    " body, properties, sealed, sealed_by"
+)
+_EARLIEST = (
+    f"SELECT visible_at FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} ORDER BY visible_at LIMIT 1"  # noqa: S608  # our own names
+)
+_READY = (
+    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
+    " AND (priority, visible_at, id) > (?, ?, ?) ORDER BY priority, visible_at, id LIMIT ?"
+)
+_DUE = (
+    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} AND visible_at <= ?"  # noqa: S608  # our own names
+    " ORDER BY visible_at LIMIT ?"
+)
+_CLAIM = (
+    f"UPDATE queue_messages SET state = {State.WAITING:d}, visible_at = ?, stamp = ?, dequeues = dequeues + 1,"  # noqa: S608  # our own names
+    " first_at = ifnull(first_at, ?) WHERE n = ?"
+)
+_RELEASE = f"UPDATE queue_messages SET state = {State.READY:d} WHERE n = ?"  # noqa: S608  # our own names
+_BURY = "DELETE FROM queue_messages WHERE n = ?"
+_HELD = f"WHERE queue = ? AND id = ? AND state = {State.WAITING:d} AND stamp = ? AND visible_at > ? AND expires_at > ?"
+_POSTPONE = f"UPDATE queue_messages SET visible_at = ?, stamp = ? {_HELD}"  # noqa: S608  # our own names
+_DELETE_INACTIVE = f"DELETE FROM queue_messages {_HELD} AND dequeues > 0"  # noqa: S608  # the same
+_DELETE_DELAYED = f"DELETE FROM queue_messages {_HELD} AND dequeues = 0"  # noqa: S608  # the same
+_PURGES = tuple(
+    f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE queue = ? LIMIT ?)"  # noqa: S608  # our own names
+    for table, key in (("queue_messages", "n"), ("queue_groups", "queue, group_key"), ("queue_marks", "queue, id"))
+)
+_FORGET = "DELETE FROM queue_marks WHERE (queue, id) IN (SELECT queue, id FROM queue_marks WHERE until <= ? LIMIT ?)"
+_FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
+
+_NOTHING = Gathered()
+_HELD_GROUP = 3  # of `Held`
+
+
+class Rows:
+    """The messages of one file, as rows; `Messages` knows what is in them."""
+
+    def __init__(
+        self,
+        *,
+        engine: "engine.EmbeddedEngine",
+        codec: payloads.Codec,
+        queues: ports.Queues,
+        ids: ports.Ids,
+        announce: Callable[[str, int, int | None], None],
+    ) -> None:
+        """Set up.
+
+        Args:
+            engine: whose file it is.
+            codec: reads and writes what dead letters hold.
+            queues: tells whether a dead-letter queue is still there.
+            ids: makes stamps, and the ids of dead letters.
+            announce: is called after a commit with a queue's id, how many of its messages have become visible, and
+                the earliest moment (ms) of those that wait now.
+        """
+        self._engine = engine
+        self._codec = codec
+        self._queues = queues
+        self._ids = ids
+        self._announce = announce
+        self.db = engine.host(self, layout.STATEMENTS)
+        self._payloads = payloads.Payloads(self.db)
+        self._groups = groups.Groups(db=self.db, payloads=self._payloads, ids=ids, move=self._move)
+
+    # --- The verbs ----------------------------------------------------------------------------------------------------
+
+    def put(self, new: Sequence[New], *, fifo: bool) -> None:
+        """Store messages: all, or an error is raised."""
+
+        def put() -> None:
+            for row in new:
+                if fifo:
+                    self._groups.append(row)
+                else:
+                    self._insert(row)
+
+        self._transact(put)
+
+    def put_once(self, new: New, *, fifo: bool) -> bool:
+        """Store a message unless there is one with its id; whether it was stored."""
+
+        def once() -> bool:
+            if fifo:
+                return self._groups.put_once(new)
+            found = self.db.execute("SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?", new[:2])
+            if found.fetchone() is not None:
+                return False
+            self._insert(new)
+            return True
+
+        return self._transact(once)
+
+    def claim(
+        self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None, *, fifo: bool
+    ) -> tuple[list[Row], int | None]:
+        """Rows that are claimed now, and when the next message is due, see `ports.Messages`."""
+        claim = self._groups.claim if fifo else self._claim
+        return self._transact(lambda: claim(queue_id, limit, now, visible_at, dead))
+
+    def peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None, *, fifo: bool) -> list[Row]:
+        """Rows that could be claimed, see `ports.Messages`."""
+        peek = self._groups.peek if fifo else self._peek
+        return self._transact(lambda: peek(queue_id, limit, now, dead))
+
+    def postpone(self, of: Held, now: int, visible_at: int, stamp: str) -> bool:
+        """Let a message wait until another moment, see `ports.Messages`."""
+        postpone = self._postpone if of[_HELD_GROUP] is None else self._groups.postpone
+        return self._transact(lambda: postpone(of, now, visible_at, stamp))
+
+    def delete(self, of: Sequence[Held], now: int) -> list[bool]:
+        """Delete messages; of each whether it was there, see `ports.Messages`."""
+        delete = self._delete if of[0][_HELD_GROUP] is None else self._groups.delete
+        return self._transact(lambda: [delete(each, now) for each in of])
+
+    def release(
+        self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None, *, fifo: bool
+    ) -> ports.Released:
+        """Make messages Active that are due, see `ports.Messages`."""
+        release = self._groups.release if fifo else self._release
+        return self._transact(lambda: release(queue_id, now, limit, dead))
+
+    def purge(self, queue_id: str) -> bool:
+        """Delete some messages of a queue, whatever their state; False: there were none."""
+        return self._transact(lambda: self._purge(queue_id))
+
+    def counts(self, queue_ids: Sequence[str]) -> dict[str, queue.Counts]:
+        """How many messages there are in those queues that have been counted."""
+        return self._transact(lambda: dict(self._counts(queue_ids)))
+
+    # --- The engine's guest -------------------------------------------------------------------------------------------
+
+    def sum_up(self, gathered: dict[str, Gathered]) -> None:
+        """Count, see `database.Guest`."""
+        for queue_id, of in gathered.items():
+            if of.active or of.inactive or of.delayed:
+                self.db.execute(layout.COUNT, (queue_id, of.active, of.inactive, of.delayed))
+
+    def announce(self, gathered: dict[str, Gathered]) -> None:
+        """See `database.Guest`."""
+        for queue_id, of in gathered.items():
+            if of.visible or of.next_due is not None:
+                self._announce(queue_id, of.visible, of.next_due)
+
+    def expire(self, now: int, limit: int) -> int:
+        """Delete messages whose retention is over, see `database.Guest`."""
+        rows = self.db.execute(
+            "SELECT n, queue, state, dequeues, group_key FROM queue_messages WHERE expires_at <= ? LIMIT ?",
+            (now, limit),
+        ).fetchall()
+        for n, queue_id, state, dequeues, group_key in rows:
+            self.db.execute(_BURY, (n,))
+            layout.gathered(self.db, queue_id).count(state, dequeues, -1)
+            if state == State.GROUPED:
+                self._groups.miss(queue_id, group_key, now)
+        return len(rows) + self.db.execute(_FORGET, (now, limit - len(rows))).rowcount
+
+    def _transact(self, work: Callable[[], T]) -> T:
+        try:
+            return self._engine.transact(work)
+        except exceptions.ClientError as error:
+            raise engine_errors.translate(error) from error
+
+    # --- Ordinary queues, within a transaction ------------------------------------------------------------------------
+
+    def _insert(self, new: New) -> None:
+        queue_id, _, _, _, enqueued_at, _, visible_at, *_ = new
+        waits = visible_at > enqueued_at
+        self._payloads.insert(new, State.WAITING if waits else State.READY)
+        gathered = layout.gathered(self.db, queue_id)
+        if waits:
+            gathered.delayed += 1
+            gathered.wait_until(visible_at)
+        else:
+            gathered.active += 1
+            gathered.visible += 1
+
+    def _claim(
+        self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
+    ) -> tuple[list[Row], int | None]:
+        next_due = self._release_before(queue_id, now, dead)
+        taken = []
+        for row in self._ready(queue_id, limit, now, dead):
+            n, first_at, stamp = row[0], row[9], self._ids.stamp()
+            self.db.execute(_CLAIM, (visible_at, stamp, now, n))
+            first_at = now if first_at is None else first_at
+            taken.append(
+                (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
+            )
+        if taken:
+            gathered = layout.gathered(self.db, queue_id)
+            gathered.active -= len(taken)
+            gathered.inactive += len(taken)
+            gathered.wait_until(visible_at)
+        return taken, next_due
+
+    def _peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
+        self._release_before(queue_id, now, dead)
+        ready = self._ready(queue_id, limit, now, dead)
+        return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
+
+    def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
+        """Up to `limit` Active messages, best first; what is too old or dead goes on the way."""
+        found: list[Row] = []
+        after: tuple[int, int, str] = _FIRST
+        gone = 0
+        while len(found) < limit and gone < layout.BURIALS:
+            width = limit - len(found)
+            page = self.db.execute(_READY, (queue_id, *after, width)).fetchall()
+            for row in page:
+                if row[5] <= now:
+                    self._bury(queue_id, row, State.READY)
+                elif dead is not None and dead.takes(row[8]):
+                    self._bring(row, State.READY, now, dead)
+                else:
+                    found.append(row)
+                    continue
+                gone += 1
+            if len(page) < width:
+                break
+            after = (page[-1][3], page[-1][6], page[-1][1])
+        return found
+
+    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
+        """Make Active what is due; when the next one is."""
+        earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
+        if earliest is None or earliest[0] > now:
+            return None if earliest is None else int(earliest[0])
+        return self._release(queue_id, now, layout.RELEASES, dead).next_due
+
+    def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
+        due = self.db.execute(_DUE, (queue_id, now, limit)).fetchall()
+        for row in due:
+            if row[5] <= now:
+                self._bury(queue_id, row, State.WAITING)
+            elif dead is None or not dead.takes(row[8]) or not self._bring(row, State.WAITING, now, dead):
+                self.db.execute(_RELEASE, (row[0],))
+                gathered = layout.gathered(self.db, queue_id)
+                gathered.count(State.WAITING, row[8], -1)
+                gathered.count(State.READY, row[8], 1)
+                gathered.visible += 1
+        earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
+        return ports.Released(count=len(due), next_due=None if earliest is None else earliest[0])
+
+    def _bury(self, queue_id: str, row: Row, state: State) -> None:
+        """Delete a message."""
+        self.db.execute(_BURY, (row[0],))
+        layout.gathered(self.db, queue_id).count(state, row[8], -1)
+
+    def _bring(self, row: Row, state: State, now: int, dead: dead_letter.Route) -> bool:
+        """Move a message to the dead-letter queue; False: it cannot go, and stays."""
+        moved = self._move([(*row[:11], *self._payloads.read(row[0], row[11:]))], now, dead)
+        if moved:
+            self._bury(dead.source.queue_id, row, state)
+        return moved
+
+    def _move(self, rows: Sequence[Row], now: int, dead: dead_letter.Route) -> bool:
+        """Put the letters that dead messages become into the dead-letter queue.
+
+        False: there is none any more, or a message cannot be read or encrypted; nothing has been written.
+        """
+        there = self._queues.get(dead.namespace, dead.target.name)
+        if there is None or there.queue_id != dead.target.queue_id:
+            return False
+        letters = []
+        try:
+            for row in rows:
+                found = self._codec.read(dead.source.queue_id, row)
+                letter = dead.letter(found, message_id=self._ids.message_id(now), stamp=self._ids.stamp())
+                letters.append(self._codec.write(dead.target, letter))
+        except errors.MnsError:  # a key that cannot be used, say: the message stays, and others come on
+            return False
+        for letter_row in letters:
+            if dead.target.is_fifo:
+                self._groups.append(letter_row)
+            else:
+                self._insert(letter_row)
+        return True
+
+    def _postpone(self, of: Held, now: int, visible_at: int, stamp: str) -> bool:
+        done = self.db.execute(_POSTPONE, (visible_at, stamp, *of[:3], now, now)).rowcount == 1
+        if done:
+            layout.gathered(self.db, of[0]).wait_until(visible_at)
+        return done
+
+    def _delete(self, of: Held, now: int) -> bool:
+        held = (*of[:3], now, now)
+        if self.db.execute(_DELETE_INACTIVE, held).rowcount:
+            layout.gathered(self.db, of[0]).inactive -= 1
+        elif self.db.execute(_DELETE_DELAYED, held).rowcount:
+            layout.gathered(self.db, of[0]).delayed -= 1
+        else:
+            return False
+        return True
+
+    # --- All queues, within a transaction -----------------------------------------------------------------------------
+
+    def _purge(self, queue_id: str) -> bool:
+        for statement in _PURGES:
+            if self.db.execute(statement, (queue_id, _PURGE_ROWS)).rowcount:
+                return True
+        return self.db.execute("DELETE FROM queue_counts WHERE queue = ?", (queue_id,)).rowcount > 0
+
+    def _counts(self, queue_ids: Sequence[str]) -> Iterable[tuple[str, queue.Counts]]:
+        for queue_id in queue_ids:
+            pending = self.db.gathered.get(queue_id, _NOTHING)
+            row = self.db.execute(
+                "SELECT active, inactive, delayed FROM queue_counts WHERE queue = ?", (queue_id,)
+            ).fetchone()
+            if row is not None or pending is not _NOTHING:
+                active, inactive, delayed = row or (0, 0, 0)
+                yield (
+                    queue_id,
+                    queue.Counts(
+                        active=active + pending.active,
+                        inactive=inactive + pending.inactive,
+                        delayed=delayed + pending.delayed,
+                    ),
+                )
