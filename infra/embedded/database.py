@@ -20,16 +20,20 @@ import pathlib
 import sqlite3
 import struct
 import threading
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
-from infra.embedded import checkpoints, errors
+from infra.embedded import checkpoints, errors, journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Durability: TypeAlias = Literal["normal", "full"]
 
 APPLICATION_ID = 0x4F4D4E53  # "OMNS"
-VERSION = 3
+VERSION = 4
 BUSY_SECONDS = 30.0
 CACHE_KIB = 32 * 1024
+JOURNAL_BYTES = 512 * 1024  # of records until SQLite commits what they say
 CHECKPOINT_PAGES = 8000  # in the log until a commit carries over what `checkpoints` has left
 _JOURNAL_LIMIT = 64 * 1024 * 1024
 _STATEMENTS = 512
@@ -44,6 +48,8 @@ CREATE TABLE catalog (
 );
 CREATE TABLE tokens (token TEXT PRIMARY KEY, at INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX tokens_at ON tokens (at);
+CREATE TABLE journal (number INTEGER NOT NULL);
+INSERT INTO journal VALUES (0);
 """
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -111,7 +117,8 @@ class Database:
 
     Attributes:
         shared: whether other processes may be using the file.
-        execute: runs one statement.
+        execute: runs one statement; what it writes is committed to SQLite at once.
+        write: runs one statement of the guest, which may be kept in a journal.
         touched: the tables whose streams got records that are not announced yet.
         gathered: what the guest has gathered and not announced yet.
         guest: who else keeps tables in the file.
@@ -126,6 +133,10 @@ class Database:
         self.in_batch = False
         self._writing = False
         self._lost: sqlite3.Error | None = None
+        self._journal: journal.Journal | None = None
+        self._number = 0  # of the journal's last record
+        self._statements: list[journal.Statement] = []  # of the record to come
+        self._behind = False  # whether there are records that SQLite does not hold
         self._queue: _Queue | None = None
         if self.path is not None:
             _check_header(self.path)
@@ -139,6 +150,7 @@ class Database:
             self._connection.close()
             raise
         self.execute = self._connection.execute
+        self.write: Callable[[str, tuple[Any, ...]], sqlite3.Cursor] = self.execute
         self._checkpointer = checkpoints.Checkpointer(self._open) if self.path is not None else None
 
     def begin(self) -> None:
@@ -146,13 +158,16 @@ class Database:
         if self._lost is not None:
             raise self._lost
         if not self._writing:
+            if self._behind:
+                self._catch_up()
             self._enter_queue()
             self._writing = True
-            self.execute("BEGIN IMMEDIATE")  # where this fails, `fail` leaves the queue
+            if not self._connection.in_transaction:
+                self.execute("BEGIN IMMEDIATE")  # where this fails, `fail` leaves the queue
 
     def snapshot(self) -> None:
         """Begin to read several rows as of one moment."""
-        if not self._writing:
+        if not self._connection.in_transaction:
             self.execute("BEGIN")
 
     def commit(self) -> None:
@@ -182,18 +197,82 @@ class Database:
         written = self._writing
         if self.gathered and self.guest is not None:
             self.guest.sum_up(self.gathered)
-        self._end("COMMIT")
-        if written and self._checkpointer is not None:
-            self._checkpointer.count()
+        if self._journal is None:
+            self._end("COMMIT")
+            if written and self._checkpointer is not None:
+                self._checkpointer.count()
+        elif written:
+            self._record(self._journal)
+
+    # --- The journal --------------------------------------------------------------------------------------------------
+
+    def keep_journal(self, path: pathlib.Path, durability: Durability) -> None:
+        """Commit to SQLite what a journal says, and from now on only now and then; nobody else uses the file.
+
+        From now on the guest writes by `write`, and the engine has no tables.
+        """
+        self._journal = journal.Journal(path, full=durability == "full")
+        self.write = self._write
+        self._catch_up()
+
+    def settle(self) -> None:
+        """Commit to SQLite what has been written up to now."""
+        if self._journal is not None and self._connection.in_transaction:
+            self.execute("UPDATE journal SET number = ?", (self._number,))
+            self._end("COMMIT")
+            self._journal.rewind()
+            if self._checkpointer is not None:
+                self._checkpointer.count()
+
+    def catch_up(self) -> None:
+        """See to it that what is read is all that has been written."""
+        if self._behind:
+            self._catch_up()
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        cursor = self.execute(statement, values)
+        if cursor.rowcount:
+            self._statements.append((statement, values))
+        return cursor
+
+    def _record(self, kept: journal.Journal) -> None:
+        """Add what has been written to the journal."""
+        if self._statements:
+            try:
+                kept.append(self._number + 1, self._statements)
+            except OSError as error:
+                raise sqlite3.OperationalError(str(error)) from error
+            self._number += 1
+            self._statements = []
+        self._writing = False
+        if kept.size > JOURNAL_BYTES:
+            self.settle()
+
+    def _catch_up(self) -> None:
+        """Run again what SQLite has lost with its transaction."""
+        assert self._journal is not None  # noqa: S101  # nothing else falls behind
+        if self._connection.in_transaction:
+            self.execute("ROLLBACK")
+        self.execute("BEGIN IMMEDIATE")
+        self._statements = []
+        (self._number,) = self.execute("SELECT number FROM journal").fetchone()
+        for number, statements in self._journal.since(self._number):
+            for statement, values in statements:
+                self.execute(statement, values)
+            self._number = number
+        self._behind = False
+        self.settle()
 
     def _end(self, how: str) -> None:
         """Commit or roll back what is open, if anything is, and let the next writer in."""
+        if how == "ROLLBACK":  # or SQLite has rolled back by itself
+            self._behind = self._journal is not None
         if self._connection.in_transaction:
             self.execute(how)
         self._leave_queue()
 
     def _enter_queue(self) -> None:
-        if self.path is not None and self._queue is None:
+        if self.path is not None and self._queue is None and self._journal is None:
             with contextlib.suppress(OSError):  # without a place in the queue SQLite's own lock has to do
                 self._queue = _Queue(self.path.with_name(self.path.name + "-queue"))
         if self._queue is not None:
@@ -252,6 +331,10 @@ class Database:
         """Close the connection."""
         if self._checkpointer is not None:
             self._checkpointer.close()
+        if self._journal is not None:
+            with contextlib.suppress(sqlite3.Error):  # the journal has it
+                self.settle()
+            self._journal.close()
         self._connection.close()
         if self._queue is not None:
             self._queue.close()

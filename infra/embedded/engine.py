@@ -29,6 +29,7 @@ from infra.embedded import (
 
 if TYPE_CHECKING:
     import os
+    import pathlib
 
     from infra.embedded.requests import Request, Response
 
@@ -74,6 +75,7 @@ _TRIM = requests.operation("Trim")
 _BATCH = requests.operation("Batch")
 _HOST = requests.operation("Host")
 _TRANSACT = requests.operation("Transact")
+_LOOK = requests.operation("Look")
 
 Listener: TypeAlias = Callable[[frozenset[str]], None]
 _Argument = TypeVar("_Argument")
@@ -87,6 +89,8 @@ class EmbeddedEngine:
         path: the database file, made if it is not there; None keeps everything in memory.
         now: tells the time in milliseconds.
         durability: `normal` survives the end of the process, `full` also the end of power.
+        journal: where the guest's writes are kept between commits; there are no tables then, and no other process
+            uses the file. None: they are committed at once.
 
     Raises:
         UnusableFileError: the file is damaged, foreign, newer than this program, or cannot be opened.
@@ -98,8 +102,11 @@ class EmbeddedEngine:
         *,
         now: Callable[[], float],
         durability: database.Durability = "normal",
+        journal: pathlib.Path | None = None,
     ) -> None:
         self._now = now
+        self._journal = journal
+        self._durability = durability
         self._lock = threading.RLock()
         self._listeners: tuple[Listener, ...] = ()
         self._db = database.Database(path, durability)
@@ -128,15 +135,11 @@ class EmbeddedEngine:
             return self._db.foreign_commits()
 
     @contextlib.contextmanager
-    def batch(self, *, alone: bool = False) -> Iterator[None]:
+    def batch(self) -> Iterator[None]:
         """Let this thread's calls share one transaction, committed at the end unless an exception ends it.
 
         Each call is still atomic by itself, and a refused one does not disturb the others. No call may be answered to
         its client before the batch has ended without an exception. Other threads wait; do nothing slow inside.
-
-        Args:
-            alone: keep other processes from writing from the start, not from the first write on: what is read can
-                then be written to without having changed meanwhile.
 
         Raises:
             ClientError: SQLite failed, and nothing of the batch was stored.
@@ -144,8 +147,6 @@ class EmbeddedEngine:
         with self._lock:
             self._db.start_batch()
             try:
-                if alone:
-                    self._gate(_BATCH, lambda _: self._db.begin(), None)
                 yield
             except BaseException:
                 self._db.drop_batch()
@@ -172,7 +173,19 @@ class EmbeddedEngine:
         with self._lock:
             self._gate(_HOST, make, None)
             self._db.guest = guest
+            if self._journal is not None:
+                path, durability = self._journal, self._durability
+                self._gate(_HOST, lambda _: self._db.keep_journal(path, durability), None)
         return self._db
+
+    def read(self, work: Callable[[], _Result]) -> _Result:
+        """Have a guest read: in the batch in hand, or what is committed.
+
+        Raises:
+            ClientError: SQLite failed.
+        """
+        with self._lock:
+            return self._gate(_LOOK, lambda _: self._caught_up(work), None)
 
     def transact(self, work: Callable[[], _Result]) -> _Result:
         """Have a guest write: in the batch in hand, or in a transaction of its own.
@@ -187,6 +200,10 @@ class EmbeddedEngine:
                 return self._gate(_TRANSACT, self._begun, work)
         with self.batch():
             return self._gate(_TRANSACT, self._begun, work)
+
+    def _caught_up(self, work: Callable[[], _Result]) -> _Result:
+        self._db.catch_up()
+        return work()
 
     def _begun(self, work: Callable[[], _Result]) -> _Result:
         self._db.begin()
@@ -220,7 +237,7 @@ class EmbeddedEngine:
 
         def work(request: Request) -> Response:
             self._db.begin()
-            table = self._catalog.create(request, self._milliseconds())
+            table = self._catalog.create(request, self.milliseconds())
             self._db.commit()
             return requests.respond(TableDescription=schema.describe(table.schema))
 
@@ -314,7 +331,7 @@ class EmbeddedEngine:
             _BATCH_WRITE,
             request,
             lambda request: writes.batch_write_item(
-                self._db, self._tables(request["RequestItems"]), request, self._milliseconds()
+                self._db, self._tables(request["RequestItems"]), request, self.milliseconds()
             ),
         )
 
@@ -324,7 +341,7 @@ class EmbeddedEngine:
             _TRANSACT_WRITE,
             request,
             lambda request: transactions.transact_write_items(
-                self._db, self._tables(transactions.tables_named(request)), request, self._milliseconds()
+                self._db, self._tables(transactions.tables_named(request)), request, self.milliseconds()
             ),
         )
 
@@ -364,18 +381,18 @@ class EmbeddedEngine:
 
     def _put_item(self, request: Request) -> Response:
         table = self._catalog.table(request["TableName"])
-        return writes.put_item(self._db, table, request, self._milliseconds())
+        return writes.put_item(self._db, table, request, self.milliseconds())
 
     def _get_item(self, request: Request) -> Response:
         return reads.get_item(self._db, self._catalog.table(request["TableName"]), request)
 
     def _update_item(self, request: Request) -> Response:
         table = self._catalog.table(request["TableName"])
-        return writes.update_item(self._db, table, request, self._milliseconds())
+        return writes.update_item(self._db, table, request, self.milliseconds())
 
     def _delete_item(self, request: Request) -> Response:
         table = self._catalog.table(request["TableName"])
-        return writes.delete_item(self._db, table, request, self._milliseconds())
+        return writes.delete_item(self._db, table, request, self.milliseconds())
 
     def _query(self, request: Request) -> Response:
         return reads.query(self._db, self._catalog.table(request["TableName"]), request)
@@ -390,7 +407,8 @@ class EmbeddedEngine:
     def _tables(self, names: Iterable[str]) -> dict[str, tables.Table]:
         return {name: self._catalog.table(name) for name in names}
 
-    def _milliseconds(self) -> int:
+    def milliseconds(self) -> int:
+        """The engine's time, since the epoch."""
         return int(self._now())
 
     def _serve(self, operation: requests.Operation, request: Request, work: Callable[[Request], Response]) -> Response:
@@ -410,7 +428,7 @@ class EmbeddedEngine:
             return done
 
         with self._lock:
-            done = self._gate(operation, within_transaction, self._milliseconds())
+            done = self._gate(operation, within_transaction, self.milliseconds())
             news = self._db.take_news()
         if news is not None:
             self._announce(*news)

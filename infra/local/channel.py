@@ -63,7 +63,7 @@ class Channel:
         while self._out:
             content, file = self._out[0]
             try:
-                sent = socket.send_fds(self._end, [content], [] if file is None else [file])
+                sent = self._end.send(content) if file is None else socket.send_fds(self._end, [content], [file])
             except BlockingIOError:
                 self._loop.add_writer(self._end.fileno(), self._write)
                 return

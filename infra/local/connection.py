@@ -38,7 +38,13 @@ _NO_HTTP = "What was sent is not HTTP/1.1."
 class Exchange(Protocol):
     """A request in hand, to be answered once."""
 
-    gone: bool  # whether nobody waits for the answer any more
+    @property
+    def nothing(self) -> Callable[[], None] | None:
+        """What is called when a poll has found nothing; None: it waits."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
 
     def answer(self, response: http.Response) -> None:
         """Send the answer."""
@@ -62,6 +68,8 @@ class Taker(Protocol):
 
 class Connection(asyncio.Protocol):
     """See the module; `among` holds all open connections, `lost` is called when one has ended."""
+
+    nothing = None
 
     def __init__(
         self, taker: Taker, among: "set[Connection]", loop: asyncio.AbstractEventLoop, lost: Callable[[], None]

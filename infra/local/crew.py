@@ -1,8 +1,10 @@
 """The worker processes of a server, as its first process sees them.
 
     first process    accepts connections and shares them out, runs the driver, and all operations but those on messages
-    worker           operations on messages, on the same file; relays all others here, so that what processes remember
-                     of queues and keys is changed in one place
+                     of queues
+    worker           operations on messages of queues, which it keeps in a file of its own (`store.shards`); relays all
+                     others here, so that what processes remember of queues and keys is changed in one place, and
+                     those whose messages are in another file
 
 A worker that dies is replaced; the connections it had are lost. Workers end when the first process does, however it
 ends: they see the end of their channel.
@@ -14,13 +16,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.wire import http
-from infra.local import channel, config, connection, runtime
+from infra.local import channel, collecting, config, connection, runtime
+from infra.local.store import shards
 
 _AGAIN_SECONDS = 1  # before a worker that died is replaced
 
@@ -38,6 +41,10 @@ class _Asked:
         """Send the answer to the worker."""
         self._to.send(("answer", self._number, response))
 
+    def nothing(self) -> None:
+        """Have the poll wait in the worker, where its client is."""
+        self._to.send(("nothing", self._number))
+
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """Nothing: no relayed operation waits."""
 
@@ -51,6 +58,7 @@ class _Worker:
         self.ended = asyncio.Event()
         self.process: subprocess.Popen[bytes] | None = None
         self.channel: channel.Channel | None = None
+        self.questions: list[tuple[Any, ...]] = []  # to be asked when it is ready
 
 
 class Crew:
@@ -70,9 +78,11 @@ class Crew:
         self._thread = threading.get_ident()
         self._workers = [_Worker(number) for number in range(told.workers - 1)]
         self._turn = 0
-        self._news: Counter[tuple[str, str | None]] = Counter()
+        self._news = {worker: collecting.Collected(loop, partial(self._spread, worker)) for worker in self._workers}
         self._stopping = False
         running.lot.elsewhere = self._tell
+        if running.line is not None:
+            running.line.connect(self._ask, self._bid)
 
     def start(self) -> None:
         """Start the workers; they join when they are ready."""
@@ -130,17 +140,30 @@ class Crew:
 
     def _hear(self, worker: _Worker, message: tuple[Any, ...]) -> None:
         match message:
-            case ("ready",):
+            case ("ready",) if worker.channel is not None:
                 worker.ready = True
-            case ("written", soon):
-                self._running.nudge(soon=soon)
-            case ("heard", queue_id, visible, next_due):
-                self._running.heard(queue_id, visible, next_due)
+                for question in worker.questions:
+                    worker.channel.send(question)
+                worker.questions.clear()
+                self._running.lot.stir_everywhere()  # what it keeps may be what others wait for
+            case ("told", number, answer) if self._running.line is not None:
+                self._running.line.hear(number, answer)
+            case ("heard", rung, dues):
+                for queue_id, visible in rung.items():
+                    rest = visible - self._running.lot.ring(queue_id, visible)
+                    if rest:
+                        self._tell("ring", queue_id, rest, besides=worker)
+                for queue_id, due in dues.items():
+                    self._running.heard(queue_id, 0, due)
             case ("ask", number, request) if worker.channel is not None:
                 self._taker.take(_Asked(worker.channel, number), request)
 
     def _lose(self, worker: _Worker) -> None:
         worker.ready, worker.channel = False, None
+        self._running.shared.forget(worker.number + 1)
+        if self._running.line is not None:
+            worker.questions.clear()
+            self._running.line.lose(worker.number + 1)
         worker.ended.set()
         self._running.shared.park(worker.number, 0)
         if worker.process is not None:
@@ -150,19 +173,29 @@ class Crew:
             telemetry.logger.warning("a worker process died and is replaced", worker=worker.number)
             self._loop.call_later(_AGAIN_SECONDS, self._start, worker)
 
-    def _tell(self, what: str, queue_id: str | None, count: int) -> None:
-        """Pass a ring or a stir on to the lots of the workers, those of one moment together."""
-        if not self._workers:
-            return
+    def _ask(self, process: int, number: int, asked: shards.Asked) -> None:
+        """Ask a worker about messages that it keeps; one that is not ready is asked as soon as it is."""
+        worker = self._workers[process - 1]
+        if worker.ready and worker.channel is not None:
+            worker.channel.send(("ask", number, asked))
+        else:
+            worker.questions.append(("ask", number, asked))
+
+    def _bid(self, verb: str, given: tuple[Any, ...]) -> None:
+        """Have the workers do something with messages that they keep; those that are not ready need not."""
+        for worker in self._workers:
+            if worker.ready and worker.channel is not None:
+                worker.channel.send((verb, *given))
+
+    def _tell(self, what: str, queue_id: str | None, count: int, besides: _Worker | None = None) -> None:
+        """Pass a ring or a stir on to the lots of the workers."""
         if threading.get_ident() != self._thread:
             self._loop.call_soon_threadsafe(self._tell, what, queue_id, count)
             return
-        if not self._news:
-            self._loop.call_soon(self._spread)
-        self._news[what, queue_id] += count
+        for worker, news in self._news.items():
+            if worker is not besides:
+                news.add((what, queue_id), count)
 
-    def _spread(self) -> None:
-        news, self._news = self._news, Counter()
-        for worker in self._workers:
-            if worker.ready and worker.channel is not None:
-                worker.channel.send(("news", dict(news)))
+    def _spread(self, worker: _Worker, news: Mapping[tuple[str, str | None], int]) -> None:
+        if worker.ready and worker.channel is not None:
+            worker.channel.send(("news", news))

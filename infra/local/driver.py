@@ -6,6 +6,7 @@ due. Between writes it sleeps until the next one is due. Messages of queues that
 stream: of these it is told when they come due.
 """
 
+import contextlib
 import itertools
 import threading
 import time
@@ -45,7 +46,7 @@ class Driver:
         clock: ports.Clock,
         lot: parking.ParkingLot,
         run: runners.Run = runners.ThreadRunner,
-        heed: Callable[[], None] = lambda: None,
+        messages: engines.LocalEngine | None = None,
     ) -> None:
         """Set up.
 
@@ -55,10 +56,10 @@ class Driver:
             clock: time.
             lot: where those wait who want messages.
             run: how the work on messages is run.
-            heed: is called before the stream is read for what other processes have written.
+            messages: the engine of messages, if it is another one.
         """
-        self._heed = heed
         self._engine = engine
+        self._engines = (engine,) if messages is None else (engine, messages)
         self._clock = clock
         self._lot = lot
         self._due: dict[str, int] = {}  # partition -> when its next message is due, ms; under the lock that follows
@@ -85,7 +86,7 @@ class Driver:
         self._resources = stream.Stream(
             engine=engine, prefix=prefix, table=schema.RESOURCES, handler=self._delete, clock=clock
         )
-        self._pushed = pushed_from(prefix)
+        self._pushed = {prefix + table.name for table in (schema.PUBLICATIONS, schema.DELIVERIES)}  # pushes are made
         self._upkept = run("openmns-messages", self._upkeep, self._pause)
         self._runners: dict[str, runners.Runner] = {
             **{
@@ -148,7 +149,9 @@ class Driver:
         """Do some work in one transaction."""
         with self._lock:
             try:
-                with self._engine.batch():
+                with contextlib.ExitStack() as batches:
+                    for each in self._engines:
+                        batches.enter_context(each.batch())
                     work()
             except Exception:
                 self.rewind()  # nothing of it is stored
@@ -183,13 +186,7 @@ class Driver:
             if table in self._runners:
                 self._runners[table].wake(soon=table in self._pushed)
 
-    def nudge(self, *, soon: bool) -> None:
-        """Another process has written; `soon` if it was to the tables that pushes come from."""
-        for runner in dict.fromkeys(self._runners.values()):
-            runner.wake(soon=soon)
-
     def _upkeep(self) -> None:
-        self._heed()
         self._together(self._slice)
 
     def _slice(self) -> None:
@@ -283,15 +280,10 @@ class Driver:
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_SECONDS * 1000
             reached = {read.arn: read.reached for read in self._streams()}
-            more = self._engine.expire(_SWEEP_ITEMS) == _SWEEP_ITEMS
+            more = max(each.expire(_SWEEP_ITEMS) for each in self._engines) == _SWEEP_ITEMS
             more |= self._engine.trim(_TRIM_RECORDS, reached) == _TRIM_RECORDS
             if more:
                 self._next_sweep = now
-
-
-def pushed_from(prefix: str) -> frozenset[str]:
-    """The tables whose changes make pushes."""
-    return frozenset(prefix + table.name for table in (schema.PUBLICATIONS, schema.DELIVERIES))
 
 
 def _scheduled(now: int, partitions: list[str]) -> dict[str, Any]:

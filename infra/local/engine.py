@@ -40,11 +40,8 @@ class LocalEngine(client.Client, Protocol):
     def trim(self, limit: int, consumed: Mapping[str, str | None]) -> int:
         """Drop up to `limit` stream records up to the number in `consumed` (by stream; None: none); return how many."""
 
-    def batch(self, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:
-        """A context in which calls share one transaction; none may be answered before it has ended.
-
-        With `alone` no other process writes meanwhile, from the start on.
-        """
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which calls share one transaction; none may be answered before it has ended."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -6,22 +6,28 @@ that hangs up while it waits is not given a message.
 """
 
 import asyncio
+import dataclasses
 import operator
 import re
 import threading
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.api import operations
 from chalicelib.model import errors
 from chalicelib.wire import http
 from infra.local import connection, helpers, parking, runtime
+from infra.local.store import shards
 
 _THREADS = 16
 Relay = Callable[[connection.Exchange, http.Request], None]
-_COMMON = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")  # what every process serves
+Asker = Callable[[Any], None]  # is given the answer to a question of the first process
+_OWN = re.compile(r"/health|/queues/[^/]+/messages/?")  # what a worker serves itself
+_STEADY = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")  # what changes nothing that processes remember
 _TOGETHER = 64  # requests in one transaction, so that none waits long for the others
 
 
@@ -30,10 +36,36 @@ class _Visit:
     """A request whose turn it is to look."""
 
     exchange: connection.Exchange
-    look: Callable[[], operations.Step]  # does not raise
+    request: http.Request
+    look: Callable[[], operations.Step]  # raises nothing but `Elsewhere`
     is_receive: bool  # or another one that is not run if its client is gone
     is_change: bool = False  # of what processes remember, perhaps
     woken_at: str = ""  # the id of the queue where it waited, empty at the first look
+    stays: bool = False  # whether it looks here only, because another process has just found nothing
+
+
+class _Elsewhere:
+    """A request that another process runs, since it has what is asked for: an `Exchange`."""
+
+    def __init__(self, visit: _Visit, look_again: Callable[[_Visit], None]) -> None:
+        self._visit = visit
+        self._look_again = look_again
+
+    @property
+    def gone(self) -> bool:
+        """See `Exchange`."""
+        return self._visit.exchange.gone
+
+    def answer(self, response: http.Response) -> None:
+        """Give the answer."""
+        self._visit.exchange.answer(response)
+
+    def nothing(self) -> None:
+        """A poll that has found nothing there goes on here."""
+        self._look_again(dataclasses.replace(self._visit, stays=True))
+
+    def when_gone(self, tell: Callable[[], None] | None) -> None:
+        """Nothing: the answer is on its way."""
 
 
 _SENDS_FIRST = operator.attrgetter("is_receive")
@@ -43,13 +75,14 @@ class Front:
     """Takes requests of all connections; lives on one event loop."""
 
     def __init__(self, running: runtime.Runtime, loop: asyncio.AbstractEventLoop, relay: Relay | None = None) -> None:
-        """Set up; `relay` has another process answer what is no operation on messages."""
+        """Set up; `relay` has another process answer what is no operation on messages of queues."""
         self._relay = relay
         self._running = running
         self._lot = running.lot
         self._door = running.application.door
         self._loop = loop
         self._in_hand: list[_Visit] = []
+        self._asked: list[tuple[Asker, Callable[[], Any]]] = []
         self._helping = asyncio.Lock()
         self._helps: set[asyncio.Task[None]] = set()
         self._threads = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="openmns")
@@ -57,10 +90,11 @@ class Front:
 
     def take(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Answer the request, now or later."""
-        is_common = _COMMON.fullmatch(request.path) is not None
-        if self._relay is not None and not is_common:
-            self._relay(exchange, request)
-            return
+        if self._relay is not None:
+            if not _OWN.fullmatch(request.path):
+                self._relay(exchange, request)
+                return
+            self._running.refresh()
         if request.path.startswith(helpers.PREFIX):
             task = self._loop.create_task(self._help(exchange, request))
             self._helps.add(task)
@@ -70,7 +104,8 @@ class Front:
         if isinstance(admitted, http.Response):
             exchange.answer(admitted)
             return
-        self._visit(_Visit(exchange, admitted, is_receive=request.method == "GET", is_change=not is_common))
+        is_change = _STEADY.fullmatch(request.path) is None
+        self._visit(_Visit(exchange, request, admitted, is_receive=request.method == "GET", is_change=is_change))
 
     def refuse(self, request: http.Request, reason: str) -> http.Response:
         """The answer to a request that cannot be taken."""
@@ -100,20 +135,58 @@ class Front:
             self._loop.call_soon(self._flush)
         visits.sort(key=_SENDS_FIRST)  # a receive then finds what is sent beside it, and need not wait
         mark = self._lot.mark()
-        self._running.refresh()
         try:
             with self._running.batch():
-                steps = [None if visit.is_receive and visit.exchange.gone else visit.look() for visit in visits]
+                steps = [self._look(visit) for visit in visits]
         except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
             telemetry.logger.exception("requests failed together")
             self._running.recover()
             failure = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
             steps = [failure] * len(visits)
         for visit, step in zip(visits, steps, strict=True):
-            try:
-                self._settle(visit, step, mark)
-            except Exception:  # noqa: BLE001  # one broken connection is no reason not to answer the others
-                telemetry.logger.exception("an answer could not be given")
+            self._settle(visit, step, mark)
+
+    def _look(self, visit: _Visit) -> operations.Step | None:
+        """Run a look; None: nobody wants an answer any more, or another process gives it."""
+        if visit.is_receive and visit.exchange.gone:
+            return None
+        if self._running.shards is None:
+            return visit.look()
+        self._running.shards.stays = visit.stays
+        try:
+            return visit.look()
+        except shards.Elsewhere:
+            if self._running.line is None:
+                assert self._relay is not None  # noqa: S101  # a worker has one or the other
+                self._relay(_Elsewhere(visit, self._visit), visit.request)
+            else:
+                self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
+            return None
+
+    def _look_far(self, visit: _Visit) -> None:
+        """Look where other processes can be asked, outside of the transaction of the requests in hand."""
+        mark = self._lot.mark()
+        self._settle(visit, None if visit.is_receive and visit.exchange.gone else visit.look(), mark)
+
+    def ask(self, asker: Asker, asked: shards.Asked) -> None:
+        """Answer a question of the first process, together with the requests in hand."""
+        rows = self._running.rows
+        assert rows is not None  # noqa: S101  # workers keep messages
+        self._asked.append((asker, partial(shards.answer, rows, asked)))
+        if len(self._asked) == 1:
+            self._loop.call_soon(self._answer)
+
+    def _answer(self) -> None:
+        asked, self._asked = self._asked, []
+        try:
+            with self._running.batch():
+                answers = [answer() for _, answer in asked]
+        except Exception:  # noqa: BLE001  # nothing of the batch is stored
+            telemetry.logger.exception("questions failed together")
+            self._running.recover()
+            answers = [errors.InternalError()] * len(asked)
+        for (asker, _), answer in zip(asked, answers, strict=True):
+            asker(answer)
 
     async def _help(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Run a local helper, one at a time; while it waits for pushes, requests are served."""
@@ -136,11 +209,20 @@ class Front:
         exchange.answer(response)
 
     def _settle(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
+        try:
+            self._conclude(visit, step, mark)
+        except Exception:  # noqa: BLE001  # one broken connection is no reason not to answer the others
+            telemetry.logger.exception("an answer could not be given")
+
+    def _conclude(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
         if isinstance(step, operations.Waiting):
-            if not visit.exchange.gone:
+            if visit.exchange.nothing is not None:
+                visit.exchange.nothing()
+            elif not visit.exchange.gone:
                 seconds = max(0, step.ends_at - self.now()) / 1000
                 _Wait(
                     exchange=visit.exchange,
+                    request=visit.request,
                     step=step,
                     mark=mark,
                     lot=self._lot,
@@ -174,6 +256,7 @@ class _Wait:
         self,
         *,
         exchange: connection.Exchange,
+        request: http.Request,
         step: operations.Waiting,
         mark: int,
         lot: parking.ParkingLot,
@@ -182,6 +265,7 @@ class _Wait:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._exchange = exchange
+        self._request = request
         self._step = step
         self._lot = lot
         self._visit = visit
@@ -203,17 +287,21 @@ class _Wait:
         if self._lot.closed:
             self._exchange.answer(self._step.give_up())
         else:
-            self._visit(_Visit(self._exchange, self._step.resume, is_receive=True, woken_at=self._step.queue_id))
+            self._visit(self._another_look())
 
     def _expire(self) -> None:
         if not self._end():
             return
         if self._step.ends_at < self._step.deadline:  # it was held back, and is not any more
             self._lot.leave(self._step.queue_id, self._ticket)
-            self._visit(_Visit(self._exchange, self._step.resume, is_receive=True, woken_at=self._step.queue_id))
+            self._visit(self._another_look())
             return
         self._leave()
         self._exchange.answer(self._step.give_up())
+
+    def _another_look(self) -> _Visit:
+        at = self._step.queue_id
+        return _Visit(self._exchange, self._request, self._step.resume, is_receive=True, woken_at=at)
 
     def _hang_up(self) -> None:
         if self._end():
@@ -230,4 +318,4 @@ class _Wait:
     def _leave(self) -> None:
         was_woken = not self._lot.leave(self._step.queue_id, self._ticket)
         if was_woken or self._step.held_until is not None:
-            self._lot.ring(self._step.queue_id)  # there may be something, and it does not look: let another one
+            self._lot.announce(self._step.queue_id)  # there may be something, and it does not look: let another one

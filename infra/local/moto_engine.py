@@ -86,7 +86,7 @@ class MotoEngine:
         """Nothing: moto keeps the records of a stream as long as it lives."""
         return 0
 
-    def batch(self, *, alone: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002  # the port's
+    def batch(self) -> contextlib.AbstractContextManager[None]:
         """Nothing: moto has no transactions to share, and is one process's."""
         return contextlib.nullcontext()
 

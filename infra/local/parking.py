@@ -63,12 +63,13 @@ class ParkingLot:
             return parked
 
     def announce(self, queue_id: str, messages: int = 1) -> None:
-        """Ring here, and in the lots of the server's other processes."""
-        self.ring(queue_id, messages)
-        self.elsewhere("ring", queue_id, messages)
+        """Ring here, and for the messages that nobody waits for here in the lots of the server's other processes."""
+        rest = messages - self.ring(queue_id, messages)
+        if rest:
+            self.elsewhere("ring", queue_id, rest)
 
-    def ring(self, queue_id: str, messages: int = 1) -> None:
-        """So many messages of the queue may have become visible: wake as many waiters."""
+    def ring(self, queue_id: str, messages: int = 1) -> int:
+        """So many messages of the queue may have become visible: wake as many waiters, and return how many."""
         with self._lock:
             self._heard += 1
             self._newest[queue_id] = self._heard
@@ -77,11 +78,12 @@ class ParkingLot:
                 self._newest.popitem(last=False)
             waiters = self._waiters.get(queue_id)
             if not waiters:
-                return
+                return 0
             woken = [waiters.popitem(last=False)[1] for _ in range(min(messages, len(waiters)))]
             self._add(-len(woken))
         for wake in woken:
             wake()
+        return len(woken)
 
     def close(self) -> None:
         """Wake everybody, now and from now on."""

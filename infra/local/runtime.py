@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -19,9 +19,13 @@ from infra.local.shared import Shared
 
 if TYPE_CHECKING:
     from infra.embedded.engine import EmbeddedEngine
+    from infra.local import line as lines
+    from infra.local.store import rows, shards
 
 FILE = "openmns.db"
+MESSAGES = "messages-{}.db"
 _LOCK = "openmns.lock"
+_SWEEP_ROWS = 500  # of messages whose retention is over that go in one transaction
 _INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, and a second write costs more
 # By a queue's id: how many of its messages have become visible, and when (ms) the next one does of those that now wait.
 Heard = Callable[[str, int, int | None], None]
@@ -39,8 +43,12 @@ class Runtime:
     held: contextlib.ExitStack  # the engine, and the data folder
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     outbox: outbox.Outbox
-    heard: Heard  # is told what a worker has heard
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
+    heard: Heard  # is told of messages that have been written
+    rows: "rows.Rows | None" = None  # the messages that this one keeps, unless they are in the engine's tables
+    shards: "shards.Shards | None" = None  # those of all processes, if there are several
+    line: "lines.Line | None" = None  # on which the first one asks the others
+    sweep: Callable[[], None] = lambda: None  # let go of messages whose retention is over; a worker does it by itself
     refresh: Callable[[], None] = lambda: None  # forget what another process may have changed
 
     def moving_clock(self, target: int, *, frozen: bool) -> Iterator[None]:
@@ -64,11 +72,6 @@ class Runtime:
         """Return when the pushes under way have been answered."""
         self.application.deliver.wait(None)
 
-    def nudge(self, *, soon: bool) -> None:
-        """A worker has written; `soon` if pushes hang on it."""
-        if self.driver is not None:
-            self.driver.nudge(soon=soon)
-
     def stop(self) -> None:
         """Let nobody wait any more, finish what is in hand, let go of the engine."""
         with self.held:
@@ -88,7 +91,9 @@ class Runtime:
 
 
 def start(
-    told: config.LocalConfig, base: settings.Settings | None = None, run: runners.Run = runners.ThreadRunner
+    told: config.LocalConfig,
+    base: settings.Settings | None = None,
+    run: runners.Run = runners.ThreadRunner,
 ) -> Runtime:
     """Make everything, with the accounts and queues that the configuration declares.
 
@@ -119,6 +124,9 @@ def start(
             if next_due is not None:
                 runner.expect(queue_id, next_due)
 
+        messages = _messages(told, moved, held, 0) or made
+        line = _line() if told.workers > 1 else None
+        keep = None if told.engine == "moto" else _Keep(messages, heard, shared, told.workers, others=line)
         application = _application(
             decided,
             made,
@@ -129,16 +137,18 @@ def start(
             vault=key,
             make_certificate=certificates.make,
             read_key=certificates.read_key,
-            keep_messages=None if told.engine == "moto" else _keep(made, heard),
+            keep_messages=keep,
         )
         bootstrap.install(application)
+        if keep is not None and keep.mine is not None:
+            _take_over(keep.mine, told, moved)
         runner: driver.Driver = driver.Driver(
             engine=made,
             prefix=decided.table_prefix,
             clock=moved,
             lot=lot,
             run=run,
-            heed=shared.heed,
+            messages=None if messages is made else messages,
         )
         if given is not None:
             application.verbs.identities.set_certificate(given)
@@ -151,30 +161,25 @@ def start(
             clock=moved,
             shared=shared,
             held=held.pop_all(),
-            batch=functools.partial(made.batch, alone=told.workers > 1),  # or claims of two processes would collide
+            batch=made.batch if messages is made else functools.partial(_both, made, messages),
             outbox=sent,
             heard=heard,
+            rows=keep.mine if keep is not None else None,
+            shards=keep.shards if keep is not None else None,
+            line=line,
             blocking=told.engine == "moto",
         )
     raise AssertionError  # never: the stack swallows no exception
 
 
-def join(
-    told: config.LocalConfig,
-    decided: settings.Settings,
-    shared: Shared,
-    number: int,
-    written: Callable[[Iterable[str]], None],
-    heard: Heard,
-) -> Runtime:
+def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, number: int, heard: Heard) -> Runtime:
     """Make what a worker process needs beside the server's first process, which has called `start`.
 
     Args:
         told: how the server runs; its state is in a folder.
         decided: settings of the application, as the first process uses them.
         shared: the numbers of the server.
-        number: of the worker.
-        written: is called after the worker has written to tables with streams.
+        number: of the worker, from 0 on.
         heard: is called after it has written messages of queues.
     """
     assert told.data is not None  # noqa: S101  # what is in memory has one process
@@ -182,10 +187,10 @@ def join(
     lot = parking.ParkingLot(count=functools.partial(shared.park, number))
     held = contextlib.ExitStack()
     made = _embedded(told, moved, held, told.data / FILE)
-    made.subscribe(written)
-    application = _application(
-        decided, made, moved, lot, vault=vault.in_folder(told.data), keep_messages=_keep(made, heard)
-    )
+    messages = _messages(told, moved, held, number + 1)
+    assert messages is not None  # noqa: S101  # there is a folder
+    keep = _Keep(messages, heard, shared, told.workers, own=number + 1)
+    application = _application(decided, made, moved, lot, vault=vault.in_folder(told.data), keep_messages=keep)
     epoch = shared.epoch
 
     def refresh() -> None:
@@ -201,9 +206,12 @@ def join(
         clock=moved,
         shared=shared,
         held=held,
-        batch=functools.partial(made.batch, alone=True),
+        batch=messages.batch,
         outbox=outbox.Outbox(),
         heard=heard,
+        rows=keep.mine,
+        shards=keep.shards,
+        sweep=lambda: _sweep(messages),
         blocking=False,
         refresh=refresh,
     )
@@ -227,17 +235,52 @@ def _application(
     )
 
 
-def _keep(made: engine.LocalEngine, heard: Heard) -> bootstrap.KeepMessages:
-    """Messages of queues in the embedded engine's file, but not in its tables."""
-    from infra.local.store import messages  # noqa: PLC0415  # as the engine is
+class _Keep:
+    """Messages of queues in a file of the embedded engine, but not in its tables: `bootstrap.KeepMessages`."""
 
-    def keep(
-        seal: sealing.Sealing, queues: ports.Queues, ids: ports.Ids
-    ) -> tuple[messages.Messages, messages.Messages]:
-        kept = messages.here(cast("EmbeddedEngine", made), seal=seal, queues=queues, ids=ids, announce=heard)
+    def __init__(
+        self,
+        made: engine.LocalEngine,
+        heard: Heard,
+        shared: Shared,
+        processes: int,
+        own: int = 0,
+        others: "shards.Others | None" = None,
+    ) -> None:
+        """Set up; `others` reaches the messages of other processes from the first one, if there are several."""
+        self._engine = cast("EmbeddedEngine", made)
+        self._heard = heard
+        self._shared = shared
+        self._processes = processes
+        self._own = own
+        self._others = others
+        self.mine: rows.Rows | None = None
+        self.shards: shards.Shards | None = None
+
+    def __call__(
+        self, seal: sealing.Sealing, queues: ports.Queues, ids: ports.Ids
+    ) -> tuple[ports.Messages, ports.Counted]:
+        from infra.local.store import bounds, messages, rows, shards  # noqa: PLC0415  # as the engine is
+
+        told = [bounds.Bounds(self._shared.told(process)) for process in range(self._processes)]
+
+        def among(mine: rows.Rows) -> messages.Rows:
+            self.mine = mine
+            if self._processes == 1:
+                return mine
+            self.shards = shards.Shards(mine, told, own=self._own, others=self._others, announce=self._heard)
+            return self.shards
+
+        kept = messages.here(
+            self._engine,
+            seal=seal,
+            queues=queues,
+            ids=ids,
+            announce=self._heard,
+            tells=told[self._own] if self._processes > 1 else None,
+            among=among,
+        )
         return kept, kept
-
-    return keep
 
 
 def _settings(told: config.LocalConfig, base: settings.Settings | None) -> settings.Settings:
@@ -288,16 +331,66 @@ def _vault(told: config.LocalConfig) -> vault.KeyVault:
 
 
 def _embedded(
-    told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.ExitStack, path: Path | None
+    told: config.LocalConfig,
+    moved: clocks.LocalClock,
+    held: contextlib.ExitStack,
+    path: Path | None,
+    journal: Path | None = None,
 ) -> engine.LocalEngine:
     from infra.embedded.engine import EmbeddedEngine  # noqa: PLC0415  # see `_open`
     from infra.embedded.errors import UnusableFileError  # noqa: PLC0415
 
     durability = cast("Literal['normal', 'full']", told.durability)
     try:
-        return held.enter_context(contextlib.closing(EmbeddedEngine(path, now=moved.now, durability=durability)))
+        made = EmbeddedEngine(path, now=moved.now, durability=durability, journal=journal)
+        return held.enter_context(contextlib.closing(made))
     except UnusableFileError as error:
         raise config.ConfigError(f"cannot keep the state in {told.data}: {error}") from error
+
+
+def _messages(
+    told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.ExitStack, process: int
+) -> engine.LocalEngine | None:
+    """The file with messages of a process, if there are files."""
+    if told.data is None or told.engine == "moto":
+        return None
+    return _messages_in(told.data / MESSAGES.format(process), told, moved, held)
+
+
+def _messages_in(
+    path: Path, told: config.LocalConfig, moved: clocks.LocalClock, held: contextlib.ExitStack
+) -> engine.LocalEngine:
+    path.touch(mode=0o600)
+    return _embedded(told, moved, held, path, journal=path.with_suffix(".journal"))
+
+
+def _line() -> "lines.Line":
+    from infra.local import line  # noqa: PLC0415  # only servers of several processes need greenlets
+
+    return line.Line()
+
+
+def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalClock) -> None:
+    """Take over the messages of workers that there were and are no more."""
+    if told.data is None:
+        return
+    for path in told.data.glob(MESSAGES.format("*[0-9]")):
+        if int(path.stem.rpartition("-")[2]) >= told.workers:
+            with contextlib.ExitStack() as held:
+                mine.take_over(cast("EmbeddedEngine", _messages_in(path, told, moved, held)))
+            for gone in told.data.glob(f"{path.stem}*"):
+                gone.unlink()
+
+
+def _sweep(messages: engine.LocalEngine) -> None:
+    while messages.expire(_SWEEP_ROWS) == _SWEEP_ROWS:
+        pass
+
+
+@contextlib.contextmanager
+def _both(made: engine.LocalEngine, messages: engine.LocalEngine) -> Iterator[None]:
+    with made.batch(), messages.batch():
+        yield
 
 
 def _claim(folder: Path, held: contextlib.ExitStack) -> None:

@@ -10,12 +10,14 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from infra.local import config
+from infra.local.store import bounds
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
 
-_OFFSET, _FROZEN_AT, _EPOCH, _ROUSED, _PARKED = range(5)  # from `_PARKED` on, one for each worker
-_BYTES = 8 * (_PARKED + config.MOST_WORKERS)
+_OFFSET, _FROZEN_AT, _EPOCH, _PARKED = range(4)  # from `_PARKED` on, one for each worker
+_BOUNDS = _PARKED + config.MOST_WORKERS  # from there on, what each process tells of its messages
+_BYTES = 8 * (_BOUNDS + config.MOST_WORKERS * bounds.NUMBERS)
 
 
 class Shared:
@@ -45,22 +47,20 @@ class Shared:
         """Begin a new epoch; only the server's first process does."""
         self._numbers[_EPOCH] += 1
 
-    def rouse(self, *, soon: bool) -> bool:
-        """Note that a worker has written; whether the first process has to be told, for it does not know yet."""
-        roused, wanted = self._numbers[_ROUSED], 1 + soon
-        if roused < wanted:
-            self._numbers[_ROUSED] = wanted
-        return roused < wanted
-
-    def heed(self) -> None:
-        """Note that the first process knows; it does so before it reads what was written."""
-        self._numbers[_ROUSED] = 0
-
     @property
     def parked(self) -> int:
         """How many polls wait in all workers."""
-        return sum(self._numbers[_PARKED:])
+        return sum(self._numbers[_PARKED:_BOUNDS])
 
     def park(self, worker: int, count: int) -> None:
         """Say how many polls wait in a worker."""
         self._numbers[_PARKED + worker] = count
+
+    def told(self, process: int) -> "MutableSequence[int]":
+        """The numbers in which a process tells of its messages, see `store.bounds`."""
+        start = _BOUNDS + process * bounds.NUMBERS
+        return self._numbers[start : start + bounds.NUMBERS]  # type: ignore[return-value]
+
+    def forget(self, process: int) -> None:
+        """A process has ended: nothing is known of its messages."""
+        self.told(process)[:] = memoryview(bytes(8 * bounds.NUMBERS)).cast("q")

@@ -10,6 +10,6 @@ _running: list[runtime.Runtime] = []  # to the end of the process, and with it t
 
 def application(decided: settings.Settings) -> bootstrap.Application:
     """The application of this process; `.chalice/config.json` names this function."""
-    told = config.load({})
+    told = dataclasses.replace(config.load({}), workers=1)
     _running.append(runtime.start(told, dataclasses.replace(decided, region=told.region)))
     return _running[-1].application

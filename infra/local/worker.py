@@ -6,16 +6,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import uvloop
 
 from chalicelib import settings
 from chalicelib.wire import http
-from infra.local import channel, config, connection, driver, runtime, server
+from infra.local import channel, collecting, config, connection, runtime, server
 from infra.local.shared import Shared
 
+_SWEEP_SECONDS = 1  # between looks for messages whose retention is over
+_BREATH_SECONDS = 0.05  # between pages of a purge
 _QUEUES = 10_000  # of which is remembered what the first process was told
 
 
@@ -28,6 +30,9 @@ class _Worker:
         self._ended = asyncio.Event()
         self._asked: dict[int, connection.Exchange] = {}
         self._numbers = itertools.count()
+        self._rung: collecting.Collected[str] = collecting.Collected(
+            self._loop, lambda rung: self._channel.send(("heard", rung, {}))
+        )
         self._due: dict[str, int] = {}  # queue id -> the moment (ms) that the first process was told of last
         self._channel = channel.Channel(end, self._loop, self._hear, _end_at_once)
 
@@ -46,14 +51,34 @@ class _Worker:
                 self._learn(news)
             case ("answer", number, response):
                 self._asked.pop(number).answer(response)
+            case ("nothing", number):
+                nothing = self._asked.pop(number).nothing
+                assert nothing is not None  # noqa: S101  # what has found nothing is a poll that was handed on
+                nothing()
+            case ("ask", number, asked):
+                self._serving.front.ask(lambda answer: self._channel.send(("told", number, answer)), asked)
+            case ("purge", queue_id):
+                self._purge(queue_id)
             case ("stop",):
                 self._stopping = asyncio.ensure_future(self._stop())
 
     def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
-        self._pushed = driver.pushed_from(decided.table_prefix)
-        self._running = runtime.join(told, decided, self._shared, number, self._written, self._heard)
+        self._running = runtime.join(told, decided, self._shared, number, self._heard)
+        self._running.lot.elsewhere = lambda _, queue_id, count: self._rung.add(queue_id or "", count)
         self._serving = server.Serving(self._running, relay=self._relay)
         self._channel.send(("ready",))
+        self._sweep()
+
+    def _purge(self, queue_id: str) -> None:
+        """Delete a queue's messages, a page at a time."""
+        rows = self._running.rows
+        assert rows is not None  # noqa: S101  # workers keep messages
+        if rows.purge(queue_id):
+            self._loop.call_later(_BREATH_SECONDS, self._purge, queue_id)
+
+    def _sweep(self) -> None:
+        self._running.sweep()
+        self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def _relay(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Have the first process answer."""
@@ -61,22 +86,16 @@ class _Worker:
         self._asked[number] = exchange
         self._channel.send(("ask", number, request))
 
-    def _written(self, tables: Iterable[str]) -> None:
-        """Tell the first process's driver, unless it has been told and has not got round to it."""
-        soon = not self._pushed.isdisjoint(tables)
-        if self._shared.rouse(soon=soon):
-            self._channel.send(("written", soon))
-
     def _heard(self, queue_id: str, visible: int, next_due: int | None) -> None:
-        """Tell the first process, which rings in all of them; what it expects anyway it need not be told."""
+        """Ring here, and have the first process ring elsewhere; what it expects anyway it need not be told."""
+        if visible:
+            self._running.lot.announce(queue_id, visible)
         told = self._due.get(queue_id, 0)
-        news = next_due is not None and not self._running.clock.now() < told <= next_due
-        if news and next_due is not None:
+        if next_due is not None and not self._running.clock.now() < told <= next_due:
             if len(self._due) >= _QUEUES:
                 self._due.clear()
             self._due[queue_id] = next_due
-        if visible or news:
-            self._channel.send(("heard", queue_id, visible, next_due if news else None))
+            self._channel.send(("heard", {}, {queue_id: next_due}))
 
     def _learn(self, news: Mapping[tuple[str, str | None], int]) -> None:
         for (what, queue_id), count in news.items():

@@ -84,22 +84,22 @@ class Groups:
     def _next(self, queue_id: str, key: str, order: str) -> str:
         """Make `order` the place of a group's newest message, or one behind its last one; the group begins with it."""
         where = (queue_id, key)
-        if self._db.execute(_APPEND, (order, *where, order)).rowcount:
+        if self._db.write(_APPEND, (order, *where, order)).rowcount:
             return order
         tail = self._db.execute(_TAIL, where).fetchone()
         if tail is None:
-            self._db.execute(_BEGIN, (*where, order, int(order[:_MOMENT_LENGTH], 16), order))
+            self._db.write(_BEGIN, (*where, order, int(order[:_MOMENT_LENGTH], 16), order))
             layout.gathered(self._db, queue_id).visible += 1
             return order
         order = _after(tail[0])
-        self._db.execute(_APPEND, (order, *where, order))
+        self._db.write(_APPEND, (order, *where, order))
         return order
 
     def put_once(self, new: New) -> bool:
         """The same, unless the message has been there before, though it is no more."""
         queue_id, message_id, _, _, _, expires_at, *_ = new
         until = expires_at + limits.TTL_SLACK_SECONDS * 1000
-        marked = self._db.execute(
+        marked = self._db.write(
             "INSERT OR IGNORE INTO queue_marks (queue, id, until) VALUES (?, ?, ?)",
             (queue_id, message_id, until),
         ).rowcount
@@ -252,7 +252,7 @@ class Groups:
     def _lose(self, seen: _Seen, old: Sequence[Row], now: int) -> _Seen:
         """Delete messages whose retention is over; the group without them."""
         for row in old:
-            self._db.execute("DELETE FROM queue_messages WHERE n = ?", (row[0],))
+            self._db.write("DELETE FROM queue_messages WHERE n = ?", (row[0],))
         layout.gathered(self._db, seen.queue_id).active -= len(old)
         orders = {row[_PLACE] for row in old}
         if orders.isdisjoint([head.order for head in seen.state.heads]):
@@ -264,7 +264,7 @@ class Groups:
     def _leave(self, seen: _Seen, orders: Sequence[str], now: int) -> None:
         """Delete messages of a group."""
         for order in orders:
-            self._db.execute(_DELETE, (seen.queue_id, seen.key, order))
+            self._db.write(_DELETE, (seen.queue_id, seen.key, order))
         layout.gathered(self._db, seen.queue_id).active -= len(orders)
         changed = seen.state.delete(orders, now)
         if changed.is_empty:
@@ -293,7 +293,7 @@ class Groups:
         """Write a group back; count, and tell when it becomes free."""
         until = changed.held_until
         heads = orjson.dumps([list(vars(head).values()) for head in changed.heads]).decode()
-        self._db.execute(_WRITE, (changed.since, until, changed.seen, heads, seen.queue_id, seen.key))
+        self._db.write(_WRITE, (changed.since, until, changed.seen, heads, seen.queue_id, seen.key))
         gathered = layout.gathered(self._db, seen.queue_id)
         held = changed.inactive - seen.state.inactive
         gathered.inactive += held
@@ -305,7 +305,7 @@ class Groups:
 
     def _end(self, seen: _Seen) -> None:
         """Forget a group that has no messages any more."""
-        self._db.execute("DELETE FROM queue_groups WHERE queue = ? AND group_key = ?", (seen.queue_id, seen.key))
+        self._db.write("DELETE FROM queue_groups WHERE queue = ? AND group_key = ?", (seen.queue_id, seen.key))
         gathered = layout.gathered(self._db, seen.queue_id)
         gathered.inactive -= seen.state.inactive
         gathered.active += seen.state.inactive

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from infra.local.store import bounds
+
 if TYPE_CHECKING:
     from infra.embedded import database
 
@@ -42,6 +44,26 @@ class State(IntEnum):
     GROUPED = 2
 
 
+COLUMNS = (  # of a message but its number
+    "queue",
+    "id",
+    "shard",
+    "state",
+    "priority",
+    "enqueued_at",
+    "expires_at",
+    "visible_at",
+    "stamp",
+    "dequeues",
+    "first_at",
+    "group_id",
+    "group_key",
+    "place",
+    "body",
+    "properties",
+    "sealed",
+    "sealed_by",
+)
 STATEMENTS = (
     """
     CREATE TABLE IF NOT EXISTS queue_messages (
@@ -136,6 +158,24 @@ class Gathered:
     delayed: int = 0
     visible: int = 0  # messages or groups that can be received now, and could not before
     next_due: int | None = None  # ms, the earliest moment of those that wait now, and did not before
+    first: int = bounds.NOTHING  # the rank of the first of the Active messages, as far as was seen or put
+    due: int = bounds.NOTHING  # ms, the earliest moment of those that waited before, as far as was seen
+    saw_first: bool = False  # whether `first` is all there is ...
+    saw_due: bool = False  # ... and `due`
+
+    def put(self, rank: int) -> None:
+        """There is one more Active message."""
+        self.active += 1
+        self.visible += 1
+        self.first = min(self.first, rank)
+
+    def see_first(self, rank: int) -> None:
+        """The Active messages begin here now."""
+        self.first, self.saw_first = rank, True
+
+    def see_due(self, moment: int | None) -> None:
+        """So do those that have waited before."""
+        self.due, self.saw_due = bounds.NOTHING if moment is None else moment, True
 
     def wait_until(self, moment: int) -> None:
         """Something waits until a moment (ms)."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, message, queue, receipt
 from chalicelib.storage import sealing
-from infra.local.store import payloads, rows
+from infra.local.store import bounds, payloads, rows, shards
 from infra.local.store.layout import Held, New, Row
 
 if TYPE_CHECKING:
@@ -119,11 +119,14 @@ def here(
     seal: sealing.Sealing,
     queues: ports.Queues,
     ids: ports.Ids,
-    announce: Callable[[str, int, int | None], None],
+    announce: shards.Announce,
+    tells: bounds.Bounds | None = None,
+    among: Callable[[rows.Rows], Rows] = lambda mine: mine,
 ) -> Messages:
-    """Messages in the file of an engine of this process; see `rows.Rows`."""
+    """Messages in the file of an engine of this process, see `rows.Rows`; `among` adds those of other processes."""
     codec = payloads.Codec(seal)
-    return Messages(rows.Rows(engine=engine, codec=codec, queues=queues, ids=ids, announce=announce), codec)
+    mine = rows.Rows(engine=engine, codec=codec, queues=queues, ids=ids, announce=announce, tells=tells)
+    return Messages(among(mine), codec)
 
 
 def _held(of: receipt.Receipt) -> Held:

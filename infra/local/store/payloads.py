@@ -11,6 +11,7 @@ from infra.local.store.layout import Columns, New, Row
 if TYPE_CHECKING:
     from infra.embedded import database
 
+INSERT_APART = "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)"
 _APART = (None, None, None)
 _UNGROUPED = (None, None)
 _INSERT = (
@@ -94,12 +95,9 @@ class Payloads:
         body, properties, sealed, by = columns = new[-1]
         size = len(body or "") + len(properties or "") + len(sealed or b"")
         inline = columns if size <= layout.INLINE else (*_APART, by)
-        cursor = self._db.execute(_INSERT, (*new[:-1], state, *where, *inline))
+        cursor = self._db.write(_INSERT, (*new[:-1], int(state), *where, *inline))
         if inline is not columns:
-            self._db.execute(
-                "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)",
-                (cursor.lastrowid, body, properties, sealed),
-            )
+            self._db.write(INSERT_APART, (cursor.lastrowid, body, properties, sealed))
 
     def read(self, n: int, columns: Columns) -> Columns:
         """All of a payload, given what stands in the row `n` of its message."""

@@ -5,6 +5,7 @@ of the one that the requests in hand share. Nobody else writes meanwhile, so a v
 without conditions and without trying again.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +14,7 @@ from botocore import exceptions
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, queue
 from chalicelib.storage import errors as engine_errors
-from infra.local.store import groups, layout, payloads
+from infra.local.store import bounds, groups, layout, payloads
 from infra.local.store.layout import Gathered, Held, New, Row, State
 
 if TYPE_CHECKING:
@@ -47,11 +48,35 @@ _HELD = f"WHERE queue = ? AND id = ? AND state = {State.WAITING:d} AND stamp = ?
 _POSTPONE = f"UPDATE queue_messages SET visible_at = ?, stamp = ? {_HELD}"  # noqa: S608  # our own names
 _DELETE_INACTIVE = f"DELETE FROM queue_messages {_HELD} AND dequeues > 0"  # noqa: S608  # the same
 _DELETE_DELAYED = f"DELETE FROM queue_messages {_HELD} AND dequeues = 0"  # noqa: S608  # the same
-_PURGES = tuple(
-    f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE queue = ? LIMIT ?)"  # noqa: S608  # our own names
-    for table, key in (("queue_messages", "n"), ("queue_groups", "queue, group_key"), ("queue_marks", "queue, id"))
+_PURGES = tuple(  # in an order, so that the journal brings about the same again
+    f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE queue = ? ORDER BY {order} LIMIT ?)"  # noqa: S608  # our own names
+    for table, key, order in (
+        ("queue_messages", "n", "id"),
+        ("queue_groups", "queue, group_key", "group_key"),
+        ("queue_marks", "queue, id", "id"),
+    )
 )
-_FORGET = "DELETE FROM queue_marks WHERE (queue, id) IN (SELECT queue, id FROM queue_marks WHERE until <= ? LIMIT ?)"
+_FORGET = (
+    "DELETE FROM queue_marks WHERE (queue, id) IN"
+    " (SELECT queue, id FROM queue_marks WHERE until <= ? ORDER BY until, queue, id LIMIT ?)"
+)
+_BEST = (
+    f"SELECT priority, visible_at FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
+    " ORDER BY priority, visible_at, id LIMIT 1"
+)
+_COUNT_READY = (
+    f"SELECT count(*) FROM (SELECT 1 FROM queue_messages WHERE queue = ? AND state = {State.READY:d} LIMIT ?)"  # noqa: S608  # our own names
+)
+_PAGE = (
+    f"SELECT n, {', '.join(f'm.{column}' for column in layout.COLUMNS)}, b.body, b.properties, b.sealed"  # noqa: S608  # our own names
+    f" FROM queue_messages m LEFT JOIN queue_bodies b USING (n) ORDER BY n LIMIT {_PURGE_ROWS}"
+)
+_COPY = (
+    f"INSERT OR IGNORE INTO queue_messages ({', '.join(layout.COLUMNS)})"  # noqa: S608  # the same
+    f" VALUES ({', '.join('?' * len(layout.COLUMNS))})"
+)
+_APART = (None, None, None)
+_EXISTS = "SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?"
 _FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
 
 _NOTHING = Gathered()
@@ -69,6 +94,7 @@ class Rows:
         queues: ports.Queues,
         ids: ports.Ids,
         announce: Callable[[str, int, int | None], None],
+        tells: bounds.Bounds | None = None,
     ) -> None:
         """Set up.
 
@@ -79,7 +105,9 @@ class Rows:
             ids: makes stamps, and the ids of dead letters.
             announce: is called after a commit with a queue's id, how many of its messages have become visible, and
                 the earliest moment (ms) of those that wait now.
+            tells: what other processes are told; None: there are no others.
         """
+        self._tells = tells
         self._engine = engine
         self._codec = codec
         self._queues = queues
@@ -88,6 +116,8 @@ class Rows:
         self.db = engine.host(self, layout.STATEMENTS)
         self._payloads = payloads.Payloads(self.db)
         self._groups = groups.Groups(db=self.db, payloads=self._payloads, ids=ids, move=self._move)
+        if tells is not None:
+            self._read(lambda: self._tell_all(tells))
 
     # --- The verbs ----------------------------------------------------------------------------------------------------
 
@@ -109,8 +139,7 @@ class Rows:
         def once() -> bool:
             if fifo:
                 return self._groups.put_once(new)
-            found = self.db.execute("SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?", new[:2])
-            if found.fetchone() is not None:
+            if self.db.execute(_EXISTS, new[:2]).fetchone() is not None:
                 return False
             self._insert(new)
             return True
@@ -152,7 +181,50 @@ class Rows:
 
     def counts(self, queue_ids: Sequence[str]) -> dict[str, queue.Counts]:
         """How many messages there are in those queues that have been counted."""
-        return self._transact(lambda: dict(self._counts(queue_ids)))
+        return self._read(lambda: dict(self._counts(queue_ids)))
+
+    def settled_counts(self, queue_ids: Sequence[str]) -> dict[str, queue.Counts]:
+        """The same, after what is due or over by now has been released and deleted."""
+        now = self._engine.milliseconds()
+        while self._engine.expire(_PURGE_ROWS) == _PURGE_ROWS:
+            pass
+        for queue_id in queue_ids:
+            while self.release(queue_id, now, layout.RELEASES, None, fifo=False).count == layout.RELEASES:
+                pass
+        return self.counts(queue_ids)
+
+    def ready(self, queue_id: str, limit: int) -> int:
+        """How many messages of an ordinary queue are Active, up to `limit`."""
+        (count,) = self._read(lambda: self.db.execute(_COUNT_READY, (queue_id, limit)).fetchone())
+        return int(count)
+
+    def holds(self, of: Held) -> bool:
+        """Whether a message is here, in whatever state."""
+        return self._read(lambda: self.db.execute(_EXISTS, of[:2]).fetchone()) is not None
+
+    def take_over(self, file: "engine.EmbeddedEngine") -> None:
+        """Take over the messages of ordinary queues that another file holds; those that are here already stay."""
+        other = Rows(engine=file, codec=self._codec, queues=self._queues, ids=self._ids, announce=lambda *_: None)
+        while page := other._read(lambda: other.db.execute(_PAGE).fetchall()):
+            self._transact(functools.partial(self._take_in, page))
+            other._transact(functools.partial(other._let_go, page))
+
+    def _take_in(self, page: Sequence[Row]) -> None:
+        for _, *row, body, properties, sealed in page:
+            copy = self.db.write(_COPY, tuple(row))
+            if not copy.rowcount:
+                continue
+            queue_id, state, visible_at, dequeues = row[0], row[3], row[7], row[9]
+            gathered = layout.gathered(self.db, queue_id)
+            gathered.count(state, dequeues, 1)
+            if state == State.WAITING:
+                gathered.wait_until(visible_at)
+            if (body, properties, sealed) != _APART:
+                self.db.write(payloads.INSERT_APART, (copy.lastrowid, body, properties, sealed))
+
+    def _let_go(self, page: Sequence[Row]) -> None:
+        for row in page:
+            self.db.write(_BURY, row[:1])
 
     # --- The engine's guest -------------------------------------------------------------------------------------------
 
@@ -160,11 +232,15 @@ class Rows:
         """Count, see `database.Guest`."""
         for queue_id, of in gathered.items():
             if of.active or of.inactive or of.delayed:
-                self.db.execute(layout.COUNT, (queue_id, of.active, of.inactive, of.delayed))
+                self.db.write(layout.COUNT, (queue_id, of.active, of.inactive, of.delayed))
 
     def announce(self, gathered: dict[str, Gathered]) -> None:
         """See `database.Guest`."""
         for queue_id, of in gathered.items():
+            if self._tells is not None:
+                due = of.due if of.next_due is None else min(of.due, of.next_due)
+                self._tells.tell_first(queue_id, of.first, sure=of.saw_first)
+                self._tells.tell_due(queue_id, due, sure=of.saw_due)
             if of.visible or of.next_due is not None:
                 self._announce(queue_id, of.visible, of.next_due)
 
@@ -175,11 +251,28 @@ class Rows:
             (now, limit),
         ).fetchall()
         for n, queue_id, state, dequeues, group_key in rows:
-            self.db.execute(_BURY, (n,))
+            self.db.write(_BURY, (n,))
             layout.gathered(self.db, queue_id).count(state, dequeues, -1)
             if state == State.GROUPED:
                 self._groups.miss(queue_id, group_key, now)
-        return len(rows) + self.db.execute(_FORGET, (now, limit - len(rows))).rowcount
+        if self._tells is not None:
+            for queue_id in {queue_id for _, queue_id, *_ in rows}:
+                layout.gathered(self.db, queue_id).see_first(self._best(queue_id))
+        return len(rows) + self.db.write(_FORGET, (now, limit - len(rows))).rowcount
+
+    def _tell_all(self, tells: bounds.Bounds) -> None:
+        """Tell of every queue what is here from before."""
+        tells.clear()
+        for (queue_id,) in self.db.execute("SELECT queue FROM queue_counts").fetchall():
+            earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
+            tells.tell_first(queue_id, self._best(queue_id), sure=False)
+            tells.tell_due(queue_id, bounds.NOTHING if earliest is None else earliest[0], sure=False)
+
+    def _read(self, work: Callable[[], T]) -> T:
+        try:
+            return self._engine.read(work)
+        except exceptions.ClientError as error:
+            raise engine_errors.translate(error) from error
 
     def _transact(self, work: Callable[[], T]) -> T:
         try:
@@ -190,7 +283,7 @@ class Rows:
     # --- Ordinary queues, within a transaction ------------------------------------------------------------------------
 
     def _insert(self, new: New) -> None:
-        queue_id, _, _, _, enqueued_at, _, visible_at, *_ = new
+        queue_id, _, _, priority, enqueued_at, _, visible_at, *_ = new
         waits = visible_at > enqueued_at
         self._payloads.insert(new, State.WAITING if waits else State.READY)
         gathered = layout.gathered(self.db, queue_id)
@@ -198,21 +291,25 @@ class Rows:
             gathered.delayed += 1
             gathered.wait_until(visible_at)
         else:
-            gathered.active += 1
-            gathered.visible += 1
+            gathered.put(bounds.rank(priority, visible_at))
 
     def _claim(
         self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
         next_due = self._release_before(queue_id, now, dead)
+        ready = self._ready(queue_id, limit, now, dead)
         taken = []
-        for row in self._ready(queue_id, limit, now, dead):
+        for row in ready:
             n, first_at, stamp = row[0], row[9], self._ids.stamp()
-            self.db.execute(_CLAIM, (visible_at, stamp, now, n))
+            self.db.write(_CLAIM, (visible_at, stamp, now, n))
             first_at = now if first_at is None else first_at
             taken.append(
                 (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
             )
+        if self._tells is not None:
+            gathered = layout.gathered(self.db, queue_id)
+            gathered.see_first(self._best(queue_id) if len(ready) == limit else bounds.NOTHING)
+            gathered.see_due(next_due)
         if taken:
             gathered = layout.gathered(self.db, queue_id)
             gathered.active -= len(taken)
@@ -247,6 +344,11 @@ class Rows:
             after = (page[-1][3], page[-1][6], page[-1][1])
         return found
 
+    def _best(self, queue_id: str) -> int:
+        """What the first Active message ranks."""
+        found = self.db.execute(_BEST, (queue_id,)).fetchone()
+        return bounds.NOTHING if found is None else bounds.rank(*found)
+
     def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
         """Make Active what is due; when the next one is."""
         earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
@@ -260,17 +362,19 @@ class Rows:
             if row[5] <= now:
                 self._bury(queue_id, row, State.WAITING)
             elif dead is None or not dead.takes(row[8]) or not self._bring(row, State.WAITING, now, dead):
-                self.db.execute(_RELEASE, (row[0],))
+                self.db.write(_RELEASE, (row[0],))
                 gathered = layout.gathered(self.db, queue_id)
                 gathered.count(State.WAITING, row[8], -1)
-                gathered.count(State.READY, row[8], 1)
-                gathered.visible += 1
+                gathered.put(bounds.rank(row[3], row[6]))
         earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
-        return ports.Released(count=len(due), next_due=None if earliest is None else earliest[0])
+        next_due = None if earliest is None else int(earliest[0])
+        if self._tells is not None:
+            layout.gathered(self.db, queue_id).see_due(next_due)
+        return ports.Released(count=len(due), next_due=next_due)
 
     def _bury(self, queue_id: str, row: Row, state: State) -> None:
         """Delete a message."""
-        self.db.execute(_BURY, (row[0],))
+        self.db.write(_BURY, (row[0],))
         layout.gathered(self.db, queue_id).count(state, row[8], -1)
 
     def _bring(self, row: Row, state: State, now: int, dead: dead_letter.Route) -> bool:
@@ -304,16 +408,16 @@ class Rows:
         return True
 
     def _postpone(self, of: Held, now: int, visible_at: int, stamp: str) -> bool:
-        done = self.db.execute(_POSTPONE, (visible_at, stamp, *of[:3], now, now)).rowcount == 1
+        done = self.db.write(_POSTPONE, (visible_at, stamp, *of[:3], now, now)).rowcount == 1
         if done:
             layout.gathered(self.db, of[0]).wait_until(visible_at)
         return done
 
     def _delete(self, of: Held, now: int) -> bool:
         held = (*of[:3], now, now)
-        if self.db.execute(_DELETE_INACTIVE, held).rowcount:
+        if self.db.write(_DELETE_INACTIVE, held).rowcount:
             layout.gathered(self.db, of[0]).inactive -= 1
-        elif self.db.execute(_DELETE_DELAYED, held).rowcount:
+        elif self.db.write(_DELETE_DELAYED, held).rowcount:
             layout.gathered(self.db, of[0]).delayed -= 1
         else:
             return False
@@ -323,9 +427,9 @@ class Rows:
 
     def _purge(self, queue_id: str) -> bool:
         for statement in _PURGES:
-            if self.db.execute(statement, (queue_id, _PURGE_ROWS)).rowcount:
+            if self.db.write(statement, (queue_id, _PURGE_ROWS)).rowcount:
                 return True
-        return self.db.execute("DELETE FROM queue_counts WHERE queue = ?", (queue_id,)).rowcount > 0
+        return self.db.write("DELETE FROM queue_counts WHERE queue = ?", (queue_id,)).rowcount > 0
 
     def _counts(self, queue_ids: Sequence[str]) -> Iterable[tuple[str, queue.Counts]]:
         for queue_id in queue_ids:
