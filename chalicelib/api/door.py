@@ -6,9 +6,10 @@ together before it opens the transaction in which they run.
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 from chalicelib import telemetry
 from chalicelib.api import conditions, operations, table, waiting
@@ -21,6 +22,8 @@ from chalicelib.wire import errors as wire_errors
 
 _NAMESPACES_KEPT = 256
 _HEALTH = "/health"
+_FOUND = "found"  # what a request's `known` calls it
+_Found: TypeAlias = tuple[operations.Operation, Mapping[str, str], account.Caller, account.Namespace]
 
 
 class Door:
@@ -57,8 +60,8 @@ class Door:
                 return _finish(_healthy(), request_id)
             if request.path == certificate.PATH and request.method in ("GET", "HEAD"):
                 return _finish(self._certificate(), request_id)
-            operation, path = self._router.find(request)
-            caller, namespace = self._authenticate(request, now)
+            operation, path, caller, namespace = self._known(request, now) or self._find_out(request, now)
+            self._verbs.acls.check(namespace, request.address)
             call = operations.Call(
                 request=request,
                 caller=caller,
@@ -135,17 +138,25 @@ class Door:
         headers = {"Content-Type": "application/x-pem-file"}
         return http.Response(status=200, headers=headers, body=found.certificate_pem.encode())
 
-    def _authenticate(self, request: http.Request, now: int) -> tuple[account.Caller, account.Namespace]:
-        """Who calls, and about what, in the order of checks of section 3.3 of the protocol document."""
+    def _known(self, request: http.Request, now: int) -> _Found | None:
+        """What was found out about the same request when it came before, as far as it still holds.
+
+        Only time and the key can have changed it: the key as it is looked up now has to be the very one.
+        """
+        before = request.known.get(_FOUND)
+        if before is None:
+            return None
+        found, key = before
+        signatures.check_date(request, now)
+        return found if self._key(request, key.access_key_id) is key else None
+
+    def _find_out(self, request: http.Request, now: int) -> _Found:
+        """What is called, by whom, and about what, in the order of checks of section 3.3 of the protocol document."""
+        operation, path = self._router.find(request)
         authorization = signatures.read_authorization(request)
         signatures.check_date(request, now)
         signatures.check_version(request)
-        try:
-            key = self._verbs.identities.known(authorization.access_key_id, request.headers.get("security-token", ""))
-        except errors.SecurityToken as error:
-            raise errors.AccessDenied(error.message) from error  # MNS has no code of its own for it
-        except errors.InactiveAccessKeyId as error:
-            raise errors.InvalidAccessKeyId from error  # nor for this
+        key = self._key(request, authorization.access_key_id)
         caller = key.caller
         account_id, region = endpoint.read_host(request.headers.get("host", ""))
         if account_id is not None and account_id != caller.account_id:
@@ -158,9 +169,17 @@ class Door:
                 else ""
             )
         signatures.check_digest(request)
-        namespace = _namespace(caller.account_id, region or self._region)
-        self._verbs.acls.check(namespace, request.address)
-        return caller, namespace
+        found = operation, path, caller, _namespace(caller.account_id, region or self._region)
+        request.known[_FOUND] = found, key
+        return found
+
+    def _key(self, request: http.Request, access_key_id: str) -> account.AccessKey | account.TemporaryKey:
+        try:
+            return self._verbs.identities.known(access_key_id, request.headers.get("security-token", ""))
+        except errors.SecurityToken as error:
+            raise errors.AccessDenied(error.message) from error  # MNS has no code of its own for it
+        except errors.InactiveAccessKeyId as error:
+            raise errors.InvalidAccessKeyId from error  # nor for this
 
 
 @functools.lru_cache(maxsize=_NAMESPACES_KEPT)

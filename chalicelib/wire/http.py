@@ -1,10 +1,9 @@
 """Requests and responses as plain values, free of any gateway or server."""
 
-import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib import parse
 
 from chalicelib.model import errors
@@ -33,6 +32,14 @@ class Request:
     targets: Guesses | None = None
     digests: Guesses | None = None  # Content-MD5
     content_types: Guesses | None = None
+    # What was worked out from all that is above but `address` and `arrived_at`; goes along with `again`.
+    known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def again(self, *, address: str, arrived_at: int) -> "Request":
+        """The same request, come another time; what was worked out from it need not be once more."""
+        repeated = object.__new__(Request)
+        vars(repeated).update(vars(self), address=address, arrived_at=arrived_at)
+        return repeated
 
     @property
     def target(self) -> str:
@@ -44,7 +51,7 @@ class Request:
         """Scheme, host and base as the client addressed them; what URLs in answers begin with."""
         return f"{self.scheme}://{self.headers.get('host', 'localhost')}{self.base}"
 
-    @functools.cached_property
+    @property
     def parameters(self) -> Mapping[str, str]:
         """Query parameters, percent-decoded once.
 
@@ -54,7 +61,10 @@ class Request:
         Raises:
             errors.InvalidQueryString: a parameter is given twice.
         """
-        found: dict[str, str] = {}
+        found: dict[str, str] | None = self.known.get("parameters")
+        if found is not None:
+            return found
+        found = {}
         decode = parse.unquote if "%" in self.query else str
         for pair in filter(None, self.query.split("&")):
             name, _, value = pair.partition("=")
@@ -62,6 +72,7 @@ class Request:
             if name in found:
                 raise errors.InvalidQueryString(f"The query parameter {name} is given twice.")
             found[name] = decode(value)
+        self.known["parameters"] = found
         return found
 
     def integer(self, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""One client's connection: HTTP/1.1 on httptools' parser, requests in their order, one in hand at a time.
+"""One client's connection: HTTP/1.1 on httptools' parser and `heads`, requests in their order, one in hand at a time.
 
 Life of a connection:
 
@@ -21,6 +21,7 @@ import httptools
 
 from chalicelib.model import limits
 from chalicelib.wire import http
+from infra.local import heads
 
 HEADER_BYTES = 65_536
 IDLE_SECONDS = 75  # between requests
@@ -122,6 +123,11 @@ class Connection(asyncio.Protocol):
         """A piece of one or more requests."""
         if self._cut:
             return
+        if not (self._begun or self._ending):
+            request = heads.read(data, address=self._address, arrived_at=self._taker.now())
+            if request is not None:
+                self._keep(request)
+                return
         try:
             self._feed(data)
         except httptools.HttpParserError:
@@ -192,11 +198,7 @@ class Connection(asyncio.Protocol):
         elif self._parser.should_upgrade() and self._has_body():
             refused = _UPGRADE
         keeps = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
-        self._waiting.append((self._request(), not keeps or bool(refused), refused))
-        if len(self._waiting) > _AHEAD and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        self._go_on()
+        self._keep(self._request(), last=not keeps or bool(refused), refused=refused)
 
     # --- what the front and the server call ---------------------------------------------------------------------------
 
@@ -277,6 +279,14 @@ class Connection(asyncio.Protocol):
             address=self._address,
             arrived_at=self._taker.now(),
         )
+
+    def _keep(self, request: http.Request, *, last: bool = False, refused: str = "") -> None:
+        """Have a request wait for its turn, which may be now."""
+        self._waiting.append((request, last, refused))
+        if len(self._waiting) > _AHEAD and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._go_on()
 
     def _go_on(self) -> None:
         """Take up what waits, one after the other; an answer that is given at once comes back here and is let be."""
