@@ -10,7 +10,7 @@ class Accounts:
     def __init__(self, *, store: ports.Accounts, clock: ports.Clock, ids: ports.Ids) -> None:
         self._store = store
         self._ids = ids
-        self._known: cache.Cache[account.Namespace, account.AccountAttributes] = cache.Cache(clock)
+        self._known: cache.Cache[account.Namespace, account.AccountAttributes] = cache.Cache(clock, store.attributes)
 
     def attributes(self, namespace: account.Namespace) -> account.AccountAttributes:
         """The account's attributes in this region."""
@@ -18,8 +18,7 @@ class Accounts:
 
     def known(self, namespace: account.Namespace) -> account.AccountAttributes:
         """The account's attributes, at most `limits.CACHE_SECONDS` old."""
-        found = self._known.get(namespace, lambda: self._store.attributes(namespace))
-        return found or account.AccountAttributes()
+        return self._known.get(namespace) or account.AccountAttributes()
 
     def forget(self) -> None:
         """Load everything anew the next time it is asked for."""

@@ -12,11 +12,11 @@ class Acls:
     def __init__(self, *, store: ports.Acls, clock: ports.Clock) -> None:
         self._store = store
         self._clock = clock
-        self._known: cache.Cache[account.Namespace, acl.Acl] = cache.Cache(clock)
+        self._known: cache.Cache[account.Namespace, acl.Acl] = cache.Cache(clock, store.rules)
 
     def check(self, namespace: account.Namespace, address: str) -> None:
         """Let a client in by its address, by rules at most `limits.CACHE_SECONDS` old; raises errors.AccessDenied."""
-        (self._known.get(namespace, lambda: self._store.rules(namespace)) or acl.OPEN).check(address)
+        (self._known.get(namespace) or acl.OPEN).check(address)
 
     def get(self, namespace: account.Namespace) -> acl.Acl:
         """The rules as they are now."""

@@ -16,17 +16,19 @@ _MOST_ENTRIES = 10_000  # then it starts anew: what is used is soon back
 class Cache(Generic[K, V]):
     """Values that may be up to `limits.CACHE_SECONDS` old; what was not found is not remembered."""
 
-    def __init__(self, clock: ports.Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: ports.Clock, load: Callable[[K], V | None]) -> None:
+        """Set up; `load` finds a value by its key."""
+        self._now = clock.now
+        self._load = load
         self._entries: dict[K, tuple[int, V]] = {}
 
-    def get(self, key: K, load: Callable[[], V | None]) -> V | None:
+    def get(self, key: K) -> V | None:
         """The value of `key`, loaded if it is not here or too old."""
-        now = self._clock.now()
+        now = self._now()
         entry = self._entries.get(key)
         if entry is not None and 0 <= now - entry[0] < _LONGEST:
             return entry[1]
-        value = load()
+        value = self._load(key)
         if value is None:
             self.forget(key)
         else:
@@ -35,7 +37,7 @@ class Cache(Generic[K, V]):
 
     def keep(self, key: K, value: V) -> None:
         """Remember `value` from now on."""
-        self._keep(key, value, self._clock.now())
+        self._keep(key, value, self._now())
 
     def _keep(self, key: K, value: V, since: int) -> None:
         if len(self._entries) >= _MOST_ENTRIES:

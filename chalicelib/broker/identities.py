@@ -34,7 +34,7 @@ class Identities:
         self._make_certificate = make_certificate
         self._public_secret = public_secret
         self._lock = threading.Lock()  # so that one certificate is made, however many threads ask for it
-        self._known: cache.Cache[str, account.AccessKey] = cache.Cache(clock)
+        self._known: cache.Cache[str, account.AccessKey] = cache.Cache(clock, self._load)
 
     def known(self, access_key_id: str, token: str = "") -> account.AccessKey | account.TemporaryKey:
         """The key with this id, temporary or not; `token` is a temporary one's.
@@ -56,7 +56,7 @@ class Identities:
         """
         if len(access_key_id) > limits.ACCESS_KEY_ID_LENGTH:
             raise errors.InvalidAccessKeyId
-        key = self._known.get(access_key_id, lambda: self._load(access_key_id))
+        key = self._known.get(access_key_id)
         if key is None:
             raise errors.InvalidAccessKeyId
         if not key.enabled:

@@ -55,18 +55,18 @@ class Named(Generic[R, C_contra]):
         self._is_name = is_name
         self._missing = missing
         self._taken = taken
-        self._known: cache.Cache[tuple[account.Namespace, str], R] = cache.Cache(clock)
+        self._known: cache.Cache[tuple[account.Namespace, str], R] = cache.Cache(clock, self._stored)
 
     def find(self, namespace: account.Namespace, name: str) -> R:
         """The one of that name, its attributes at most `limits.CACHE_SECONDS` old; raises if there is none."""
-        found = self._known.get((namespace, name), lambda: self._stored(namespace, name))
+        found = self._known.get((namespace, name))
         if found is None:
             raise self._missing
         return found
 
     def get(self, namespace: account.Namespace, name: str) -> R:
         """The one of that name as it is now; raises if there is none."""
-        return self._there(self._stored(namespace, name))
+        return self._there(self._stored((namespace, name)))
 
     def delete(self, namespace: account.Namespace, name: str) -> None:
         """Delete it with all that belongs to it; deleting none is no error."""
@@ -120,7 +120,8 @@ class Named(Generic[R, C_contra]):
             self._known.forget((namespace, name))
         self._known.keep((namespace, name), self._there(changed))
 
-    def _stored(self, namespace: account.Namespace, name: str) -> R | None:
+    def _stored(self, key: tuple[account.Namespace, str]) -> R | None:
+        namespace, name = key
         return self._resources.get(namespace, name) if self._is_name(name) else None
 
     def _there(self, found: R | None) -> R:

@@ -23,7 +23,7 @@ class Permissions:
     def __init__(self, *, store: ports.Directory, clock: ports.Clock) -> None:
         self._store = store
         self._clock = clock
-        self._known: cache.Cache[_Key, policy.Policy] = cache.Cache(clock)
+        self._known: cache.Cache[_Key, policy.Policy] = cache.Cache(clock, self._load)
 
     def authorise(self, caller: account.Caller, owner: str, asked: Callable[[int], policy.Asked]) -> None:
         """Return if the caller may do it; what policies say is at most `limits.CACHE_SECONDS` old.
@@ -58,7 +58,7 @@ class Permissions:
         """All that is attached to the caller."""
         kind, name = (ram.Role.KIND, caller.role) if caller.role else (ram.User.KIND, caller.user)
         key = (caller.account_id, kind, name, caller.role_id)
-        return self._known.get(key, lambda: self._load(key)) or _NOTHING
+        return self._known.get(key) or _NOTHING
 
     def _load(self, key: _Key) -> policy.Policy:
         account_id, kind, name, role_id = key

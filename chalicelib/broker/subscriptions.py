@@ -32,7 +32,9 @@ class Subscriptions:
         self._find_queue = find_queue
         self._clock = clock
         self._ids = ids
-        self._known: cache.Cache[tuple[account.Namespace, str, str], subscription.Subscription] = cache.Cache(clock)
+        self._known: cache.Cache[tuple[account.Namespace, str, str], subscription.Subscription] = cache.Cache(
+            clock, lambda key: store.get(*key)
+        )
 
     def subscribe(
         self,
@@ -106,8 +108,7 @@ class Subscriptions:
 
     def find(self, namespace: account.Namespace, topic_id: str, name: str) -> subscription.Subscription | None:
         """The subscription, at most `limits.CACHE_SECONDS` old; None: it is no more."""
-        key = (namespace, topic_id, name)
-        return self._known.get(key, lambda: self._store.get(namespace, topic_id, name))
+        return self._known.get((namespace, topic_id, name))
 
     def unsubscribe(self, namespace: account.Namespace, topic_name: str, name: str) -> None:
         """Delete a subscription; deleting none is no error.
