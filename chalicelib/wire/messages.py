@@ -59,7 +59,7 @@ def parse_wait(request: http.Request) -> int | None:
 
 def render_sent(sent: message.Sent) -> http.Response:
     """The answer of SendMessage."""
-    return http.Response(status=201, body=xml.write("Message", _sent(sent)))
+    return http.Response(status=201, body=xml.document("Message", _sent(sent, "  ") + _sent_more(sent, "  ")))
 
 
 def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Response:
@@ -68,13 +68,14 @@ def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Res
     After a partial failure an entry has exactly the two children that the Python SDK insists on.
     """
     failed = any(isinstance(outcome, errors.MnsError) for outcome in outcomes)
-    nodes: list[xml.Node] = []
+    inside = ""
     for outcome in outcomes:
         if isinstance(outcome, errors.MnsError):
-            nodes.append(("Message", [("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)]))
+            entry = xml.lines([("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)], "    ")
         else:
-            nodes.append(("Message", _sent(outcome)[:2] if failed else _sent(outcome)))
-    return http.Response(status=500 if failed else 201, body=xml.write("Messages", nodes))
+            entry = _sent(outcome, "    ") + ("" if failed else _sent_more(outcome, "    "))
+        inside += f"  <Message>\n{entry}  </Message>\n"
+    return http.Response(status=500 if failed else 201, body=xml.document("Messages", inside))
 
 
 def render_received(received: Sequence[message.Received], *, batch: bool) -> http.Response:
@@ -157,13 +158,20 @@ def _property(element: xml.Element) -> message.Property:
         raise errors.InvalidArgument(f"The type of the property {name[:256]} should be one of {kinds}.") from error
 
 
-def _sent(sent: message.Sent) -> list[xml.Node]:
-    nodes: list[xml.Node] = [("MessageId", sent.message.message_id), ("MessageBodyMD5", sent.message.body_md5)]
+def _sent(sent: message.Sent, indent: str) -> str:
+    """What is told of every message that was sent; see `_lines` for what need not be escaped."""
+    new = sent.message
+    return f"{indent}<MessageId>{new.message_id}</MessageId>\n{indent}<MessageBodyMD5>{new.body_md5}</MessageBodyMD5>\n"
+
+
+def _sent_more(sent: message.Sent, indent: str) -> str:
+    """What is told of some."""
+    text = ""
     if sent.receipt_handle is not None:
-        nodes.append(("ReceiptHandle", sent.receipt_handle))
+        text += f"{indent}<ReceiptHandle>{sent.receipt_handle}</ReceiptHandle>\n"
     if sent.message.group_id is not None:
-        nodes.append(("MessageGroupId", sent.message.group_id))
-    return nodes
+        text += f"{indent}<MessageGroupId>{xml.escape(sent.message.group_id)}</MessageGroupId>\n"
+    return text
 
 
 def _render(items: Sequence[tuple[message.Message, str | None]], *, batch: bool) -> http.Response:

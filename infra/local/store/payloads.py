@@ -1,7 +1,7 @@
 """Payloads of messages, body and properties, as they are stored; and the one place where a message's row is made."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.model import errors, message, queue
 from chalicelib.storage import client, items, sealing
@@ -44,18 +44,25 @@ class Codec:
 
     def read(self, queue_id: str, row: Row) -> message.Message:
         """The message in a row, whose payload has been read."""
+        _, message_id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, *rest = row
+        group_id, body, properties, sealed, by = rest
+        if sealed is not None:
+            body, properties = self._open(queue_id, message_id, sealed, by)
+        user, system = ((), ()) if properties is None else json.loads(properties)
         return message.Message(
-            message_id=row[1],
-            shard=row[2],
-            priority=row[3],
-            enqueued_at=row[4],
-            expires_at=row[5],
-            visible_at=row[6],
-            stamp=row[7],
-            dequeue_count=row[8],
-            first_dequeued_at=row[9],
-            group_id=row[10],
-            **self._decode(queue_id, row[1], row[11:]),
+            message_id=message_id,
+            shard=shard,
+            body=body,
+            priority=priority,
+            enqueued_at=enqueued_at,
+            expires_at=expires_at,
+            visible_at=visible_at,
+            stamp=stamp,
+            first_dequeued_at=first_at,
+            dequeue_count=dequeues,
+            group_id=group_id,
+            user_properties=_decode(user) if user else (),
+            system_properties=_decode(system) if system else (),
         )
 
     def _encode(self, of: queue.Queue, new: message.Message) -> Columns:
@@ -69,19 +76,11 @@ class Codec:
         sealed = self._seal.seal(plain, of=of.queue_id, message_id=new.message_id, by=encryption.key_id)
         return None, None, items.binary(sealed, "sealed"), encryption.key_id
 
-    def _decode(self, queue_id: str, message_id: str, columns: Columns) -> dict[str, Any]:
-        """The fields of a message that a payload, read whole, holds."""
-        body, properties, sealed, by = columns
-        if sealed is not None:
-            plain = self._seal.open(
-                {"sealed": {"B": sealed}, "sealed_by": items.text(by or "")}, of=queue_id, message_id=message_id
-            )
-            body = plain["body"]["S"]
-            properties = plain["properties"]["S"] if "properties" in plain else None
-        if properties is None:
-            return {"body": body}
-        user, system = json.loads(properties)
-        return {"body": body, "user_properties": _decode(user), "system_properties": _decode(system)}
+    def _open(self, queue_id: str, message_id: str, sealed: bytes, by: str | None) -> tuple[str, str | None]:
+        """Body and properties that were encrypted."""
+        item: client.Item = {"sealed": {"B": sealed}, "sealed_by": items.text(by or "")}
+        plain = self._seal.open(item, of=queue_id, message_id=message_id)
+        return plain["body"]["S"], plain["properties"]["S"] if "properties" in plain else None
 
 
 class Payloads:
