@@ -197,5 +197,6 @@ def _finish(response: http.Response, request_id: str) -> http.Response:
     headers = {"x-mns-request-id": request_id, "x-mns-version": limits.API_VERSION}
     if response.body:
         headers["Content-Type"] = http.XML
-    headers.update(response.headers)
+    if response.headers:
+        headers.update(response.headers)
     return http.Response(status=response.status, headers=headers, body=response.body)
