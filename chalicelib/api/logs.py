@@ -1,7 +1,8 @@
 """Operation logs: an event per message, of queues and topics with `LoggingEnabled` in accounts that keep logs.
 
 The names of the fields are those of section 17 of the protocol document. Events go where the deployment's log goes,
-with the account's project and store to sort them by; whether a request is logged costs two looks into caches.
+with the account's project and store to sort them by; that a queue's operations are not to be logged costs a look into a
+cache, unless the verb has told.
 """
 
 from collections.abc import Iterable

@@ -16,7 +16,8 @@ def send(call: Call) -> http.Response:
     parsed = wire.parse_messages(call.request.body)
     if isinstance(parsed, message.Draft):
         sent = call.verbs.messages.send(call.namespace, call.path["queue"], parsed)
-        logs.messages(call, "SendMessage", map(logs.sent, [sent.message]))
+        if sent.logged:
+            logs.messages(call, "SendMessage", map(logs.sent, [sent.message]))
         return wire.render_sent(sent)
     call.verbs.calls.charge(call.namespace, len(parsed))
     outcomes = call.verbs.messages.send_batch(call.namespace, call.path["queue"], parsed)
@@ -27,11 +28,11 @@ def send(call: Call) -> http.Response:
 
 def receive(call: Call) -> Step:
     """ReceiveMessage or BatchReceiveMessage."""
-    count, wait = wire.parse_batch_size(call.request), wire.parse_wait(call.request)
+    count, wait = wire.parse_receive(call.request)
     poll = call.verbs.messages.poll(
         call.namespace, call.path["queue"], limit=count or 1, wait_seconds=wait, since=call.request.arrived_at
     )
-    return _look(poll, partial(_received, call, batch=count is not None))
+    return _look(poll, partial(_received, call, poll, batch=count is not None))
 
 
 def peek(call: Call) -> http.Response:
@@ -46,8 +47,9 @@ def peek(call: Call) -> http.Response:
 def delete(call: Call) -> http.Response:
     """DeleteMessage."""
     handle = wire.parse_receipt_handle(call.request)
-    call.verbs.messages.delete(call.namespace, call.path["queue"], handle)
-    logs.messages(call, "DeleteMessage", (logs.handled(call, each) for each in [handle]))
+    is_logged = call.verbs.messages.delete(call.namespace, call.path["queue"], handle)
+    if is_logged:
+        logs.messages(call, "DeleteMessage", (logs.handled(call, each) for each in [handle]))
     return http.Response(status=204)
 
 
@@ -69,10 +71,11 @@ def change_visibility(call: Call) -> http.Response:
     return wire.render_postponed(postponed)
 
 
-def _received(call: Call, received: Sequence[message.Received], *, batch: bool) -> http.Response:
+def _received(call: Call, poll: verbs.Poll, received: Sequence[message.Received], *, batch: bool) -> http.Response:
     call.verbs.calls.charge(call.namespace, len(received))
-    action = "BatchReceiveMessage" if batch else "ReceiveMessage"
-    logs.messages(call, action, map(logs.received, received))
+    if poll.logged:
+        action = "BatchReceiveMessage" if batch else "ReceiveMessage"
+        logs.messages(call, action, map(logs.received, received))
     return wire.render_received(received, batch=batch)
 
 

@@ -131,8 +131,11 @@ class Messages:
             raise errors.MessageNotExist
         return found
 
-    def delete(self, namespace: account.Namespace, name: str, handle: str) -> None:
+    def delete(self, namespace: account.Namespace, name: str, handle: str) -> bool:
         """Delete a received message, or a delayed one that nobody has received.
+
+        Returns:
+            Whether the queue has its operations logged.
 
         Raises:
             errors.QueueNotExist: there is no such queue.
@@ -143,6 +146,7 @@ class Messages:
         [failure] = self._store.delete([receipt.decode(handle, of.queue_id)], now=self._clock.now())
         if failure is not None:
             raise failure
+        return of.attributes.logging_enabled
 
     def delete_batch(
         self, namespace: account.Namespace, name: str, handles: Sequence[str]
@@ -250,6 +254,7 @@ class Poll:
     queue_id: str = ""  # of the newest look
     next_due: int | None = None  # ms, when a waiting message becomes visible, as far as the newest look saw
     held_until: int | None = None  # ms, until when the queue's rate lets no look find anything
+    logged: bool = False  # whether the queue has its operations logged
 
     def look(self) -> tuple[message.Received, ...]:
         """Look once; empty: there is nothing yet, and time is left to look again.
@@ -259,7 +264,7 @@ class Poll:
             errors.MessageNotExist: there is nothing, and the wait is over.
         """
         of, received, self.next_due = self.messages.receive(self.namespace, self.name, self.limit)
-        self.queue_id = of.queue_id
+        self.queue_id, self.logged = of.queue_id, of.attributes.logging_enabled
         if not received:
             if self.messages.now() >= self.deadline:
                 raise errors.MessageNotExist
@@ -269,4 +274,8 @@ class Poll:
 
 def _sent(new: message.Message, to: queue.Queue, now: int) -> message.Sent:
     is_delayed = new.visible_at > now
-    return message.Sent(message=new, receipt_handle=new.receipt(to).encode() if is_delayed else None)
+    return message.Sent(
+        message=new,
+        receipt_handle=new.receipt(to).encode() if is_delayed else None,
+        logged=to.attributes.logging_enabled,
+    )

@@ -134,6 +134,7 @@ class Sent:
 
     message: Message
     receipt_handle: str | None  # only for a delayed message: its sender may still delete or postpone it
+    logged: bool = False  # whether the queue has its operations logged
 
 
 @frozen

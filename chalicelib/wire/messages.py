@@ -57,6 +57,14 @@ def parse_wait(request: http.Request) -> int | None:
     return None if seconds is None else limits.WAIT_SECONDS.check(seconds)
 
 
+def parse_receive(request: http.Request) -> tuple[int | None, int | None]:
+    """How many messages a receive asks for and how long it may wait, as above."""
+    found: tuple[int | None, int | None] | None = request.known.get("receive")
+    if found is None:
+        found = request.known["receive"] = parse_batch_size(request), parse_wait(request)
+    return found
+
+
 def render_sent(sent: message.Sent) -> http.Response:
     """The answer of SendMessage."""
     return http.Response(status=201, body=xml.document("Message", _sent(sent, "  ") + _sent_more(sent, "  ")))
