@@ -41,6 +41,10 @@ class Request:
         vars(repeated).update(vars(self), address=address, arrived_at=arrived_at)
         return repeated
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is known of it, when it goes to another process: there it has to be found out."""
+        return vars(self) | {"known": {}}
+
     @property
     def target(self) -> str:
         """Path and query."""

@@ -1,5 +1,8 @@
 """Requests as values: what a query says, under the spellings of all SDKs."""
 
+import dataclasses
+import pickle
+
 import pytest
 
 from chalicelib.model import errors
@@ -93,3 +96,23 @@ def test_urls_in_answers_begin_with_scheme_and_host_as_the_client_used_them():
     request = http.Request(method="GET", path="/queues", headers={"host": "127.0.0.1:8000"}, scheme="https")
     assert request.host_url == "https://127.0.0.1:8000"
     assert http.Request(method="GET", path="/queues").host_url == "http://localhost"
+
+
+def test_a_request_that_comes_again_brings_what_was_worked_out_from_it_and_a_copy_does_not():
+    first = asked("waitseconds=3")
+    assert first.parameters == {"waitseconds": "3"}
+    again = first.again(address="192.0.2.1", arrived_at=7)
+    assert again == dataclasses.replace(first, address="192.0.2.1", arrived_at=7)
+    assert again.parameters is first.parameters
+    for copy in (pickle.loads(pickle.dumps(first)), dataclasses.replace(first)):  # noqa: S301  # our own bytes
+        assert (copy, copy.known) == (first, {})
+    other = dataclasses.replace(first, query="waitseconds=4")
+    assert other.parameters == {"waitseconds": "4"}
+    assert first.parameters == {"waitseconds": "3"}
+
+
+def test_parameters_that_cannot_be_read_are_refused_each_time():
+    first = asked("a=1&A=2")
+    for number in range(2):
+        with pytest.raises(errors.InvalidQueryString):
+            _ = first.again(address="", arrived_at=number).parameters
