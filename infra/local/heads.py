@@ -53,6 +53,8 @@ def _parse(data: bytes, address: str = "", arrived_at: int | None = None) -> htt
     if found is None or not end:
         return None
     method, target, rest = found.groups()
+    if method == "POST" and not body:  # it is still to come: some clients send it by itself
+        return None
     lines = rest.split("\r\n")
     headers: dict[str, str] = {}
     for line in lines[1:]:  # before the first one is nothing
