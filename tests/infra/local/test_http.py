@@ -98,6 +98,19 @@ def test_a_request_that_trickles_in_byte_by_byte_is_served(server, queue):
         assert connection.read().status == 201
 
 
+def test_the_same_bytes_again_are_another_request(server, queue):
+    receive = signed(server, "GET", f"/queues/{queue}/messages?waitseconds=0")
+    with server.connect() as one, server.connect() as other:
+        got = []
+        for number, connection in enumerate((one, other, one, one)):
+            if number != 3:
+                server.ask("POST", f"/queues/{queue}/messages", body=MESSAGE.replace(b"hello", b"%d" % number))
+            connection.send(receive)
+            got.append(connection.read())
+    assert [reply.fields.get("MessageBody", reply.status) for reply in got] == ["0", "1", "2", 404]
+    assert len({reply.spelled["x-mns-request-id"] for reply in got}) == 4
+
+
 # --- Health ----------------------------------------------------------------------------------------------------------
 
 
