@@ -8,17 +8,18 @@ from chalicelib.wire import http, xml
 
 Entry = message.Draft | errors.MnsError
 
-_BLANK, _XMLNS = r"[ \t\r\n]*+", r"(?:\ xmlns=\"[!#-%'-;=?-~]*+\")?"
 # A single message without properties as the SDKs write it, its text such as stands for itself: in ASCII, and without
 # what XML forbids, escapes or, as carriage returns, changes. Most messages are such. To read one takes half the time
 # that a parser needs, or less; whatever is not exactly like this is the parser's, which decides all that there is to.
+_BLANK, _TEXT, _XMLNS = r"[ \t\r\n]*+", r"[\t\n\ -%'-;=?-~]++", r"(?:\ xmlns=\"[!#-%'-;=?-~]*+\")?"
 _PLAIN = re.compile(
     rf"""
     (?: <\?xml\ version="1\.0" (?: \ encoding="(?: utf | UTF )-8" )? (?: \ standalone="no" )? \ ?\?> {_BLANK} )?
     <Message{_XMLNS}> {_BLANK}
-    <MessageBody{_XMLNS}> ( [\t\n\ -%'-;=?-~]++ ) </MessageBody> {_BLANK}
+    <MessageBody{_XMLNS}> ( {_TEXT} ) </MessageBody> {_BLANK}
     (?: <DelaySeconds{_XMLNS}> ( [0-9]{{1,18}} ) </DelaySeconds> {_BLANK} )?
     (?: <Priority{_XMLNS}> ( [0-9]{{1,18}} ) </Priority> {_BLANK} )?
+    (?: <MessageGroupId{_XMLNS}> ( {_TEXT} ) </MessageGroupId> {_BLANK} )?
     </Message> {_BLANK}
     """.encode(),
     re.VERBOSE,
@@ -33,11 +34,12 @@ def parse_messages(body: bytes) -> message.Draft | list[Entry]:
     """
     found = _PLAIN.fullmatch(body) if len(body) <= limits.REQUEST_BYTES else None
     if found is not None:
-        text, delay, priority = found.groups()
+        text, delay, priority, group = found.groups()
         return message.Draft(
             body=text.decode(),
             delay_seconds=None if delay is None else int(delay),
             priority=int(priority or 0) or limits.PRIORITY.default,
+            group_id=None if group is None else group.decode(),
         )
     return _parse_any(body)
 

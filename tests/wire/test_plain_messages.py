@@ -19,6 +19,8 @@ JAVA = (
 PLAIN = [
     GO,
     b"<Message><MessageBody>x</MessageBody></Message>",
+    GO.replace(b"</Message>", b"<MessageGroupId> a\n</MessageGroupId></Message>"),
+    b"<Message><MessageBody>x</MessageBody><MessageGroupId>" + b"g" * 64 + b"</MessageGroupId></Message>",
     b"<Message>\r\n\t<MessageBody> a\n\tb </MessageBody>\n <Priority>0</Priority></Message>\n",
     b'<?xml version="1.0" encoding="utf-8"?>' + GO,  # Python, Node
     b'<?xml version="1.0" encoding="UTF-8"?>\n' + GO,  # PHP
@@ -31,7 +33,16 @@ PIECES = [
     *(b"\r", b"\r\n", b"\n", b" ", b"\t", b"\f", b"\0", b"\x01", b"\x7f", b"\xc3\xa9", b"\xff", b"\xef\xbb\xbf"),
     *(b"-1", b"+1", b"0017", b"99999999999999999999", b"1.0", b"", b" 7 ", b"UTF-16", b"'", b"standalone='yes'"),
     *(b"<Priority>1</Priority>", b"<DelaySeconds>5</DelaySeconds>", b"<MessageBody>y</MessageBody>", b"<Priority/>"),
-    *(b"<MessageGroupId>g</MessageGroupId>", b"</Message>", b"<Message>", b"Messages", b"a:Message", b' xmlns="<"'),
+    *(
+        b"<MessageGroupId>g</MessageGroupId>",
+        b"<MessageGroupId/>",
+        b"g" * 200,
+        b"</Message>",
+        b"<Message>",
+        b"Messages",
+        b"a:Message",
+        b' xmlns="<"',
+    ),
 ]
 
 
