@@ -126,6 +126,7 @@ class Connection(asyncio.Protocol):
         if not (self._begun or self._ending):
             request = heads.read(data, address=self._address, arrived_at=self._taker.now())
             if request is not None:
+                self._since = self._loop.time()
                 self._keep(request)
                 return
         try:
