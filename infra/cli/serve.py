@@ -60,7 +60,8 @@ def run(chosen: argparse.Namespace) -> int:
         raise config.ConfigError(str(error)) from error
 
     with _listen(told.host, told.port, "--port") as listener:
-        told = dataclasses.replace(told, port=listener.getsockname()[1])
+        workers = told.workers or config.usual_workers(told)
+        told = dataclasses.replace(told, port=listener.getsockname()[1], workers=workers)
         runner = runners.OnLoop()
         running = runtime.start(told, run=runners.ThreadRunner if told.engine == "moto" else runner)
         try:

@@ -23,6 +23,7 @@ ENGINES = ("embedded", "moto")  # the first is the default
 DURABILITIES = ("normal", "full")
 DATA = ".openmns"  # the folder that keeps the state of the embedded engine unless told otherwise
 MOST_WORKERS = 64
+_WORKERS = 2  # docs/adr/0009-worker-processes.md
 _HIGHEST_PORT = 65_535
 
 
@@ -49,7 +50,7 @@ class LocalConfig:
     data: Path | None = None  # the folder that keeps the state; None: memory
     engine: str = ENGINES[0]
     durability: str = DURABILITIES[0]
-    workers: int = 1  # processes that serve; more than one need a folder
+    workers: int = 0  # processes that serve; more than one need a folder; 0: as `usual_workers` says
     s3_port: int | None = None  # where an object store listens whose events go to event rules; 0: any; None: nowhere
     bucket_owners: str = ""  # bucket=account id, commas between; empty: all are the first account's
     account_rate: int = 0  # an account's calls on messages a second; 0: any number
@@ -236,10 +237,14 @@ def _rate(name: str, values: Mapping[str, Any]) -> int:
         raise ConfigError(str(error)) from error
 
 
+def usual_workers(told: LocalConfig) -> int:
+    """How many processes serve unless something else is told: two, where there are cores for them and a folder."""
+    return _WORKERS if told.data is not None and len(os.sched_getaffinity(0)) >= _WORKERS else 1
+
+
 def _workers(told: int | None, data: Path | None) -> int:
-    """As told, or one: where cores share their parts a second gains nothing (docs/adr/0009)."""
     if told is None:
-        return 1
+        return LocalConfig.workers
     if not 1 <= told <= MOST_WORKERS:
         raise ConfigError(f"workers should be 1 to {MOST_WORKERS}, not {told}")
     if data is None and told > 1:

@@ -126,7 +126,7 @@ def start(
 
         messages = _messages(told, moved, held, 0) or made
         line = _line() if told.workers > 1 else None
-        keep = None if told.engine == "moto" else _Keep(messages, heard, shared, told.workers, others=line)
+        keep = None if told.engine == "moto" else _Keep(messages, heard, shared, max(1, told.workers), others=line)
         application = _application(
             decided,
             made,
@@ -375,7 +375,7 @@ def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalC
     if told.data is None:
         return
     for path in told.data.glob(MESSAGES.format("*[0-9]")):
-        if int(path.stem.rpartition("-")[2]) >= told.workers:
+        if int(path.stem.rpartition("-")[2]) >= max(1, told.workers):
             with contextlib.ExitStack() as held:
                 mine.take_over(cast("EmbeddedEngine", _messages_in(path, told, moved, held)))
             for gone in told.data.glob(f"{path.stem}*"):
