@@ -187,7 +187,7 @@ class Fifo(Mns):
     def create(self, visibility: int) -> bytes:
         """Create it through the control plane, for the XML API has no types."""
         name = self._queue.rpartition("/")[2]
-        return _control("CreateQueue", QueueName=name, QueueType="fifo", VisibilityTimeout=str(visibility))
+        return control("CreateQueue", QueueName=name, QueueType="fifo", VisibilityTimeout=str(visibility))
 
     def sends(self, count: int = 1) -> Iterator[bytes]:
         """See `Dialect`."""
@@ -202,7 +202,7 @@ class Fifo(Mns):
         return self._request("POST", self._messages, text)
 
 
-def _control(action: str, **parameters: str) -> bytes:
+def control(action: str, **parameters: str) -> bytes:
     """A call of the control plane, signed with version 1 of the RPC signatures."""
     everything = {
         "Action": action,

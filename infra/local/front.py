@@ -47,8 +47,11 @@ class _Visit:
 class _Elsewhere:
     """A request that another process runs, since it has what is asked for: an `Exchange`."""
 
-    def __init__(self, visit: _Visit, look_again: Callable[[_Visit], None]) -> None:
+    def __init__(
+        self, visit: _Visit, settle: Callable[[_Visit, http.Response], None], look_again: Callable[[_Visit], None]
+    ) -> None:
         self._visit = visit
+        self._settle = settle
         self._look_again = look_again
 
     @property
@@ -58,7 +61,7 @@ class _Elsewhere:
 
     def answer(self, response: http.Response) -> None:
         """Give the answer."""
-        self._visit.exchange.answer(response)
+        self._settle(self._visit, response)
 
     def nothing(self) -> None:
         """A poll that has found nothing there goes on here."""
@@ -105,7 +108,12 @@ class Front:
             exchange.answer(admitted)
             return
         is_change = _STEADY.fullmatch(request.path) is None
-        self._visit(_Visit(exchange, request, admitted, is_receive=request.method == "GET", is_change=is_change))
+        visit = _Visit(exchange, request, admitted, is_receive=request.method == "GET", is_change=is_change)
+        if is_change and self._running.line is not None:
+            # It may want to know of all messages, and cannot be begun again: its nonce is used up by then.
+            self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
+        else:
+            self._visit(visit)
 
     def refuse(self, request: http.Request, reason: str) -> http.Response:
         """The answer to a request that cannot be taken."""
@@ -158,7 +166,7 @@ class Front:
         except shards.Elsewhere:
             if self._running.line is None:
                 assert self._relay is not None  # noqa: S101  # a worker has one or the other
-                self._relay(_Elsewhere(visit, self._visit), visit.request)
+                self._relay(_Elsewhere(visit, self._settle, self._visit), visit.request)
             else:
                 self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
             return None
@@ -208,7 +216,7 @@ class Front:
         self._running.shared.turn()
         exchange.answer(response)
 
-    def _settle(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
+    def _settle(self, visit: _Visit, step: operations.Step | None, mark: int = 0) -> None:
         try:
             self._conclude(visit, step, mark)
         except Exception:  # noqa: BLE001  # one broken connection is no reason not to answer the others

@@ -214,11 +214,13 @@ class Rows:
             copy = self.db.write(_COPY, tuple(row))
             if not copy.rowcount:
                 continue
-            queue_id, state, visible_at, dequeues = row[0], row[3], row[7], row[9]
+            queue_id, state, priority, visible_at, dequeues = row[0], row[3], row[4], row[7], row[9]
             gathered = layout.gathered(self.db, queue_id)
-            gathered.count(state, dequeues, 1)
             if state == State.WAITING:
+                gathered.count(state, dequeues, 1)
                 gathered.wait_until(visible_at)
+            else:
+                gathered.put(bounds.rank(priority, visible_at))
             if (body, properties, sealed) != _APART:
                 self.db.write(payloads.INSERT_APART, (copy.lastrowid, body, properties, sealed))
 

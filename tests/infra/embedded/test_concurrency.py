@@ -359,29 +359,6 @@ def test_what_was_read_in_a_batch_does_not_hinder_its_writes(open_engine, reques
     assert two.get_item(TableName="things", Key=KEY)["Item"] == {**KEY, "v": {"S": "two"}, "w": {"S": "two"}}
 
 
-def test_what_is_read_in_a_batch_that_writes_alone_does_not_change_before_it_is_written_to(
-    open_engine, requests_for_tables
-):
-    engines = [open_engine(), open_engine()]
-    engines[0].create_table(**requests_for_tables["things"]())
-    engines[0].put_item(TableName="things", Item={**KEY, "n": {"N": "0"}})
-
-    def take_what_is_there(engine):
-        for _ in range(50):
-            with engine.batch(alone=True):
-                seen = engine.get_item(TableName="things", Key=KEY)["Item"]["n"]
-                engine.update_item(
-                    TableName="things",
-                    Key=KEY,
-                    UpdateExpression="SET n = n + :one",
-                    ConditionExpression="n = :seen",  # it would raise
-                    ExpressionAttributeValues={":one": {"N": "1"}, ":seen": seen},
-                )
-
-    run_threads(*(functools.partial(take_what_is_there, engine) for engine in engines))
-    assert engines[0].get_item(TableName="things", Key=KEY)["Item"]["n"] == {"N": "100"}
-
-
 def test_two_engines_in_one_thread_do_not_wait_for_ever(open_engine, requests_for_tables, refusal):
     one, two = open_engine(), open_engine()
     one.create_table(**requests_for_tables["things"]())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.bench import dialects
 from tests import live
 
 WORKERS = 3
@@ -268,3 +269,64 @@ def test_what_is_published_through_any_process_is_delivered_at_once(connections,
         got = connections[-1].ask("GET", f"/queues/{queue}/messages?waitseconds=5").fields
         assert got["MessageBody"] == f"news {number}"
         connections[-1].ask("DELETE", f"/queues/{queue}/messages?ReceiptHandle={got['ReceiptHandle']}")
+
+
+def test_messages_that_workers_kept_are_there_when_the_server_comes_again_with_fewer(tmp_path):
+    with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", str(WORKERS)) as server:
+        await_workers(server)
+        server.ask("PUT", "/queues/q", body="<Queue/>")
+        for number in range(CONNECTIONS):
+            assert server.ask("POST", "/queues/q/messages", body=message(f"{number}" * 3_000)).status == 201
+        server.stop(signal.SIGKILL)
+    for workers in ("2", "1"):
+        with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", workers) as server:
+            assert server.ask("GET", "/queues/q").fields["ActiveMessages"] == str(CONNECTIONS)
+            assert server.stop() == 0
+    with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", "1") as server:
+        got = {server.ask("GET", "/queues/q/messages").fields["MessageBody"] for _ in range(CONNECTIONS)}
+        assert got == {f"{number}" * 3_000 for number in range(CONNECTIONS)}
+        assert sorted(path.name for path in (tmp_path / "kept").glob("messages*.db")) == ["messages-0.db"]
+
+
+def test_a_receive_asks_all_processes_and_a_batch_is_filled_from_all(connections, queue):
+    for number, connection in enumerate(connections):
+        assert connection.ask("POST", f"/queues/{queue}/messages", body=message(str(number))).status == 201
+    for connection in connections:
+        peeked = connection.ask("GET", f"/queues/{queue}/messages?peekonly=true&numOfMessages=16")
+        assert peeked.body.count(b"<Message>") == CONNECTIONS
+    batch = connections[0].ask("GET", f"/queues/{queue}/messages?numOfMessages={CONNECTIONS}")
+    handles = re.findall(r"<ReceiptHandle>.*?</ReceiptHandle>", batch.body.decode())
+    assert len(handles) == CONNECTIONS
+    body = f"<ReceiptHandles>{''.join(handles)}</ReceiptHandles>"
+    assert connections[1].ask("DELETE", f"/queues/{queue}/messages", body=body).status == 204
+    assert connections[2].ask("GET", f"/queues/{queue}/messages").outcome == (404, "MessageNotExist")
+
+
+def test_a_message_of_higher_priority_comes_first_through_any_process(connections, queue):
+    for priority, connection in enumerate(reversed(connections), 1):
+        sent = message(f"{priority}", Priority=priority)
+        assert connection.ask("POST", f"/queues/{queue}/messages", body=sent).status == 201
+    got = [connection.ask("GET", f"/queues/{queue}/messages").fields["MessageBody"] for connection in connections]
+    assert got == [str(priority) for priority in range(1, CONNECTIONS + 1)]
+
+
+def test_the_control_plane_knows_of_all_messages_and_is_asked_once(connections, queue):
+    for connection in connections:
+        assert connection.ask("POST", f"/queues/{queue}/messages", body=message("counted")).status == 201
+    for connection in connections:
+        connection.send(dialects.control("GetQueueAttributes", QueueName=queue))
+        assert json.loads(connection.read().body)["Data"]["ActiveMessages"] == CONNECTIONS
+
+
+def test_the_order_of_a_group_holds_through_all_processes(connections):
+    name = live.unique()
+    connections[0].send(dialects.Fifo(dialects.Endpoint(dialect="mns-fifo", port=0), name).create(30))
+    assert connections[0].read().status == 200
+    for number, connection in enumerate(connections):
+        sent = message(f"{number}", MessageGroupId="g")
+        assert connection.ask("POST", f"/queues/{name}/messages", body=sent).status == 201
+    for number, connection in enumerate(reversed(connections)):
+        got = connection.ask("GET", f"/queues/{name}/messages?waitseconds=2").fields
+        assert got["MessageBody"] == str(number)
+        handle = got["ReceiptHandle"]
+        assert connections[number].ask("DELETE", f"/queues/{name}/messages?ReceiptHandle={handle}").status == 204

@@ -124,7 +124,8 @@ def test_a_move_to_the_dead_letter_queue_that_breaks_off_loses_nothing(kept, kin
         return execute(statement, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(kept.messages.rows.db, "execute", broken)
+        for name in ("execute", "write"):
+            patched.setattr(kept.messages.rows.db, name, broken)
         with pytest.raises(errors.InternalError):
             kept.claim(of, now=NOW + 30_000, dead=route)
     assert (kept.count(of), kept.count(to)) == ((0, 1, 0), (0, 0, 0))
@@ -181,7 +182,8 @@ def test_whatever_the_backlog_every_statement_is_answered_by_an_index(kept, monk
         return execute(statement, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(kept.messages.rows.db, "execute", noting)
+        for name in ("execute", "write"):
+            patched.setattr(kept.messages.rows.db, name, noting)
         for kind in (ordinary, fifo):
             of, to = (kind.make_queue().evolve(name=f"{name}-{kind is fifo}") for name in ("source", "target"))
             kept.queues.create(HERE, to)
@@ -215,7 +217,8 @@ def test_a_send_is_one_statement_a_receive_three_and_a_delete_one(kept, monkeypa
         calls.append(statement.split(maxsplit=1)[0])
         return execute(statement, *arguments)
 
-    monkeypatch.setattr(kept.messages.rows.db, "execute", noting)
+    for name in ("execute", "write"):
+        monkeypatch.setattr(kept.messages.rows.db, name, noting)
     kept.messages.put(of, ordinary.make_message())
     assert calls == ["BEGIN", "INSERT", "INSERT", "COMMIT"]  # the second one counts
     calls.clear()
