@@ -29,24 +29,43 @@ _AGAIN_SECONDS = 1  # before a worker that died is replaced
 
 
 class _Asked:
-    """A request that a worker relayed."""
+    """A request that a worker relayed: an `Exchange`."""
 
-    gone = False
-
-    def __init__(self, to: channel.Channel, number: int) -> None:
-        self._to = to
+    def __init__(self, worker: "_Worker", number: int, *, waits: bool) -> None:
+        assert worker.channel is not None  # noqa: S101  # it has asked
+        self._to = worker.channel
+        self._worker = worker
         self._number = number
+        self._waits = waits
+        self._tell: Callable[[], None] | None = None
+        self.gone = False
+        worker.asked[number] = self
+
+    @property
+    def nothing(self) -> Callable[[], None] | None:
+        """See `Exchange`; most polls wait in the worker, where their client is."""
+        return None if self._waits else self._have_it_wait
 
     def answer(self, response: http.Response) -> None:
         """Send the answer to the worker."""
-        self._to.send(("answer", self._number, response))
-
-    def nothing(self) -> None:
-        """Have the poll wait in the worker, where its client is."""
-        self._to.send(("nothing", self._number))
+        self._end(("answer", self._number, response))
 
     def when_gone(self, tell: Callable[[], None] | None) -> None:
-        """Nothing: no relayed operation waits."""
+        """See `Exchange`."""
+        self._tell = tell
+
+    def hang_up(self) -> None:
+        """Its client is gone."""
+        self.gone = True
+        if self._tell is not None:
+            self._tell()
+
+    def _have_it_wait(self) -> None:
+        self._end(("nothing", self._number))
+
+    def _end(self, message: tuple[Any, ...]) -> None:
+        if self._worker.asked.pop(self._number, None) is self:
+            self._to.send(message)
 
 
 class _Worker:
@@ -59,6 +78,7 @@ class _Worker:
         self.process: subprocess.Popen[bytes] | None = None
         self.channel: channel.Channel | None = None
         self.questions: list[tuple[Any, ...]] = []  # to be asked when it is ready
+        self.asked: dict[int, _Asked] = {}  # what it has relayed and is not answered yet
 
 
 class Crew:
@@ -155,11 +175,16 @@ class Crew:
                         self._tell("ring", queue_id, rest, besides=worker)
                 for queue_id, due in dues.items():
                     self._running.heard(queue_id, 0, due)
-            case ("ask", number, request) if worker.channel is not None:
-                self._taker.take(_Asked(worker.channel, number), request)
+            case ("ask", number, request, waits):
+                self._taker.take(_Asked(worker, number, waits=waits), request)
+            case ("gone", number) if number in worker.asked:
+                worker.asked.pop(number).hang_up()
 
     def _lose(self, worker: _Worker) -> None:
         worker.ready, worker.channel = False, None
+        lost, worker.asked = worker.asked, {}
+        for asked in lost.values():
+            asked.hang_up()
         self._running.shared.forget(worker.number + 1)
         if self._running.line is not None:
             worker.questions.clear()

@@ -24,7 +24,7 @@ from infra.local import connection, helpers, parking, runtime
 from infra.local.store import shards
 
 _THREADS = 16
-Relay = Callable[[connection.Exchange, http.Request], None]
+Relay = Callable[[connection.Exchange, http.Request, bool], None]  # and whether a poll waits there
 Asker = Callable[[Any], None]  # is given the answer to a question of the first process
 _OWN = re.compile(r"/health|/queues/[^/]+/messages/?")  # what a worker serves itself
 _STEADY = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")  # what changes nothing that processes remember
@@ -68,7 +68,8 @@ class _Elsewhere:
         self._look_again(dataclasses.replace(self._visit, stays=True))
 
     def when_gone(self, tell: Callable[[], None] | None) -> None:
-        """Nothing: the answer is on its way."""
+        """See `Exchange`."""
+        self._visit.exchange.when_gone(tell)
 
 
 _SENDS_FIRST = operator.attrgetter("is_receive")
@@ -95,7 +96,7 @@ class Front:
         """Answer the request, now or later."""
         if self._relay is not None:
             if not _OWN.fullmatch(request.path):
-                self._relay(exchange, request)
+                self._relay(exchange, request, False)  # noqa: FBT003  # no poll
                 return
             self._running.refresh()
         if request.path.startswith(helpers.PREFIX):
@@ -163,10 +164,10 @@ class Front:
         self._running.shards.stays = visit.stays
         try:
             return visit.look()
-        except shards.Elsewhere:
+        except shards.Elsewhere as elsewhere:
             if self._running.line is None:
                 assert self._relay is not None  # noqa: S101  # a worker has one or the other
-                self._relay(_Elsewhere(visit, self._settle, self._visit), visit.request)
+                self._relay(_Elsewhere(visit, self._settle, self._visit), visit.request, elsewhere.waits)
             else:
                 self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
             return None

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -50,7 +51,9 @@ class _Worker:
             case ("news", news):
                 self._learn(news)
             case ("answer", number, response):
-                self._asked.pop(number).answer(response)
+                exchange = self._asked.pop(number, None)
+                if exchange is not None:  # or its client has just hung up
+                    exchange.answer(response)
             case ("nothing", number):
                 nothing = self._asked.pop(number).nothing
                 assert nothing is not None  # noqa: S101  # what has found nothing is a poll that was handed on
@@ -80,11 +83,18 @@ class _Worker:
         self._running.sweep()
         self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
-    def _relay(self, exchange: connection.Exchange, request: http.Request) -> None:
+    def _relay(self, exchange: connection.Exchange, request: http.Request, waits: bool) -> None:  # noqa: FBT001  # `Relay`
         """Have the first process answer."""
         number = next(self._numbers)
         self._asked[number] = exchange
-        self._channel.send(("ask", number, request))
+        self._channel.send(("ask", number, request, waits))
+        if waits:
+            exchange.when_gone(partial(self._lose, number))
+
+    def _lose(self, number: int) -> None:
+        """The client of a poll that waits in the first process has hung up."""
+        if self._asked.pop(number, None) is not None:
+            self._channel.send(("gone", number))
 
     def _heard(self, queue_id: str, visible: int, next_due: int | None) -> None:
         """Ring here, and have the first process ring elsewhere; what it expects anyway it need not be told."""

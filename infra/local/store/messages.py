@@ -27,6 +27,9 @@ class Rows(Protocol):
     ) -> tuple[list[Row], int | None]:
         """Claim messages."""
 
+    def hold(self, of: queue.Queue) -> None:
+        """Nothing, where messages of this queue may be claimed."""
+
     def peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None, *, fifo: bool) -> list[Row]:
         """Look at messages."""
 
@@ -72,6 +75,7 @@ class Messages:
         self, of: queue.Queue, *, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None = None
     ) -> ports.Claim:
         """See `ports.Messages`."""
+        self.rows.hold(of)
         taken, next_due = self.rows.claim(of.queue_id, limit, now, visible_at, dead, fifo=of.is_fifo)
         return ports.Claim(messages=self._messages(of, taken), next_due=next_due)
 

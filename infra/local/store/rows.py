@@ -153,6 +153,9 @@ class Rows:
         claim = self._groups.claim if fifo else self._claim
         return self._transact(lambda: claim(queue_id, limit, now, visible_at, dead))
 
+    def hold(self, of: queue.Queue) -> None:
+        """Nothing: messages of all queues may be claimed here."""
+
     def peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None, *, fifo: bool) -> list[Row]:
         """Rows that could be claimed, see `ports.Messages`."""
         peek = self._groups.peek if fifo else self._peek

@@ -5,7 +5,8 @@ A process claims its own messages first, and those of others only
     if they should come before: by their priority, or because they have been visible for much longer
     if its own are too few
 
-The messages of FIFO queues are all kept by the first process: there is one order in a group.
+The messages of FIFO queues are all kept by the first process: there is one order in a group. Those of queues with a
+rate are all received through it: there is one meter.
 
 What a process cannot do with its own messages it leaves undone, without having changed anything, and raises
 `Elsewhere`: a worker then has the first process run the whole request, and the first process runs it again where it may
@@ -28,7 +29,15 @@ Announce: TypeAlias = Callable[[str, int, int | None], None]  # see `rows.Rows`
 
 
 class Elsewhere(BaseException):  # a way to go on, which no handler of errors should see
-    """This needs the messages of other processes."""
+    """This needs the messages of other processes.
+
+    Attributes:
+        waits: whether a poll that finds nothing waits there, because only there is known when it should look again.
+    """
+
+    def __init__(self, *, waits: bool = False) -> None:
+        super().__init__()
+        self.waits = waits
 
 
 class Others(Protocol):
@@ -156,6 +165,11 @@ class Shards:
         if self._others is not None:
             self._others.tell("purge", queue_id)
         return False
+
+    def hold(self, of: queue.Queue) -> None:
+        """See `messages.Rows`."""
+        if self._own and of.attributes.rate_limit.enabled:
+            raise Elsewhere(waits=True)
 
     def counts(self, queue_ids: Sequence[str]) -> dict[str, queue.Counts]:
         """See `rows.Rows`."""

@@ -330,3 +330,17 @@ def test_the_order_of_a_group_holds_through_all_processes(connections):
         assert got["MessageBody"] == str(number)
         handle = got["ReceiptHandle"]
         assert connections[number].ask("DELETE", f"/queues/{name}/messages?ReceiptHandle={handle}").status == 204
+
+
+def test_the_rate_of_a_queue_is_that_of_all_processes(connections, queue):
+    policy = json.dumps({"Enabled": True, "MaxReceivesPerSecond": 4})
+    changed = dialects.control("SetQueueAttributes", QueueName=queue, TenantRateLimitPolicy=policy)
+    connections[0].send(changed)
+    assert connections[0].read().status == 200
+    for connection in connections:
+        assert connection.ask("POST", f"/queues/{queue}/messages", body=message("x")).status == 201
+    began = time.monotonic()
+    for connection in connections:
+        connection.send(live.request("GET", f"/queues/{queue}/messages?waitseconds=20", host="local"))
+    assert [connection.read().status for connection in connections] == [200] * CONNECTIONS
+    assert time.monotonic() - began > (CONNECTIONS - 4) / 4 - 0.1
