@@ -44,7 +44,9 @@ def register(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--s3-port", type=int, metavar="PORT", help="serve an object store there, for event rules; 0: any that is free"
     )
-    parser.add_argument("--workers", type=int, help="processes that serve the same folder (1)")
+    parser.add_argument(
+        "--workers", type=int, help="processes that serve the same folder (2, or 1 with one core, a rate, or no folder)"
+    )
     parser.add_argument("--config", metavar="FILE", help=f"configuration file ({config.FILE}, if it is there)")
     parser.set_defaults(run=run)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 _HEAD = struct.Struct("<QII")  # number, length and checksum of what follows
+_to_disk = getattr(os, "fdatasync", os.fsync)  # macOS has only the other one
 _PICTURE = 2  # the version of marshal's format that has been the same in every Python 3
 
 
@@ -42,7 +43,7 @@ class Journal:
         while written < len(record):
             written += os.pwrite(self._file, record[written:] if written else record, self.size + written)
         if self._full:
-            os.fdatasync(self._file)
+            _to_disk(self._file)
         self.size += len(record)
 
     def since(self, number: int) -> Iterator[tuple[int, list[Statement]]]:

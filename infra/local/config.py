@@ -239,7 +239,9 @@ def _rate(name: str, values: Mapping[str, Any]) -> int:
 
 def usual_workers(told: LocalConfig) -> int:
     """How many processes serve unless something else is told: two, where there are cores for them and a folder."""
-    return _WORKERS if told.data is not None and len(os.sched_getaffinity(0)) >= _WORKERS else 1
+    has_rate = told.account_rate or told.metadata_rate  # which each process would keep by itself
+    has_room = told.data is not None and (os.cpu_count() or 1) >= _WORKERS
+    return _WORKERS if has_room and not has_rate else 1
 
 
 def _workers(told: int | None, data: Path | None) -> int:

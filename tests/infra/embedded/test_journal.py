@@ -233,7 +233,7 @@ def test_an_interrupted_transaction_leaves_what_was_there(folder, words):
 @pytest.mark.parametrize(("durability", "synced"), [("normal", 0), ("full", 3)])
 def test_with_full_durability_every_record_is_on_the_disk(folder, monkeypatch, durability, synced):
     calls = []
-    monkeypatch.setattr(os, "fdatasync", calls.append)
+    monkeypatch.setattr(journal, "_to_disk", calls.append)
     made = Words(folder, durability)
     for word in ("one", "two", "three"):
         made.add(word)

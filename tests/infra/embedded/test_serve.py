@@ -69,6 +69,8 @@ def test_every_method_of_the_engine_can_be_called_over_http(served):
     local = {
         "close",
         "host",
+        "milliseconds",
+        "read",
         "transact",
         "subscribe",
         "foreign_commits",

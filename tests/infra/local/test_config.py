@@ -37,7 +37,7 @@ def test_with_nothing_said_the_defaults_hold():
         data=Path(".openmns"),
         engine="embedded",
         durability="normal",
-        workers=1,
+        workers=0,
         keys=(DEFAULT_KEY,),
         queues=(),
     )
@@ -81,7 +81,19 @@ def test_every_setting_can_come_from_the_environment():
 
 @pytest.mark.parametrize("flags", [{"memory": True}, {"engine": "moto"}])
 def test_what_keeps_everything_in_memory_has_no_data_folder_and_one_process(flags):
-    assert (load(flags=flags).data, load(flags=flags).workers) == (None, 1)
+    assert (load(flags=flags).data, config.usual_workers(load(flags=flags))) == (None, 1)
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(None, 1), (1, 1), (2, 2), (64, 2)])
+def test_two_processes_serve_where_there_are_cores_for_them(monkeypatch, cores, workers):
+    monkeypatch.setattr(config.os, "cpu_count", lambda: cores)
+    assert config.usual_workers(load()) == workers
+
+
+@pytest.mark.parametrize("name", ["OPENMNS_ACCOUNT_RATE", "OPENMNS_METADATA_RATE"])
+def test_one_process_serves_where_an_account_has_a_rate(monkeypatch, name):
+    monkeypatch.setattr(config.os, "cpu_count", lambda: 2)
+    assert config.usual_workers(load(environment={name: "9"})) == 1
 
 
 @pytest.mark.parametrize("workers", [0, -1, 65])
