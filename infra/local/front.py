@@ -24,6 +24,7 @@ from infra.local import connection, helpers, parking, runtime
 from infra.local.store import shards
 
 _THREADS = 16
+_REMEMBERED = 10_000  # paths
 Relay = Callable[[connection.Exchange, http.Request, bool], None]  # and whether a poll waits there
 Asker = Callable[[Any], None]  # is given the answer to a question of the first process
 _OWN = re.compile(r"/health|/queues/[^/]+/messages/?")  # what a worker serves itself
@@ -87,6 +88,7 @@ class Front:
         self._loop = loop
         self._in_hand: list[_Visit] = []
         self._asked: list[tuple[Asker, Callable[[], Any]]] = []
+        self._elsewhere: set[str] = set()  # paths whose requests another process runs, all of them
         self._helping = asyncio.Lock()
         self._helps: set[asyncio.Task[None]] = set()
         self._threads = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="openmns")
@@ -95,10 +97,12 @@ class Front:
     def take(self, exchange: connection.Exchange, request: http.Request) -> None:
         """Answer the request, now or later."""
         if self._relay is not None:
-            if not _OWN.fullmatch(request.path):
-                self._relay(exchange, request, False)  # noqa: FBT003  # no poll
+            if self._running.refresh():
+                self._elsewhere.clear()
+            is_elsewhere = request.path in self._elsewhere
+            if is_elsewhere or not _OWN.fullmatch(request.path):
+                self._relay(exchange, request, is_elsewhere and request.method == "GET")
                 return
-            self._running.refresh()
         if request.path.startswith(helpers.PREFIX):
             task = self._loop.create_task(self._help(exchange, request))
             self._helps.add(task)
@@ -167,7 +171,10 @@ class Front:
         except shards.Elsewhere as elsewhere:
             if self._running.line is None:
                 assert self._relay is not None  # noqa: S101  # a worker has one or the other
-                self._relay(_Elsewhere(visit, self._settle, self._visit), visit.request, elsewhere.waits)
+                if elsewhere.always and len(self._elsewhere) < _REMEMBERED:
+                    self._elsewhere.add(visit.request.path)
+                waits = elsewhere.always and visit.is_receive
+                self._relay(_Elsewhere(visit, self._settle, self._visit), visit.request, waits)
             else:
                 self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
             return None

@@ -49,7 +49,7 @@ class Runtime:
     shards: "shards.Shards | None" = None  # those of all processes, if there are several
     line: "lines.Line | None" = None  # on which the first one asks the others
     sweep: Callable[[], None] = lambda: None  # let go of messages whose retention is over; a worker does it by itself
-    refresh: Callable[[], None] = lambda: None  # forget what another process may have changed
+    refresh: Callable[[], bool] = lambda: False  # forget what another process may have changed; whether it has
 
     def moving_clock(self, target: int, *, frozen: bool) -> Iterator[None]:
         """Move the time to `target` (ms); what comes due on the way has happened at the end.
@@ -193,11 +193,13 @@ def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, n
     application = _application(decided, made, moved, lot, vault=vault.in_folder(told.data), keep_messages=keep)
     epoch = shared.epoch
 
-    def refresh() -> None:
+    def refresh() -> bool:
         nonlocal epoch
-        if epoch != shared.epoch:
-            epoch = shared.epoch
-            application.forget()
+        if epoch == shared.epoch:
+            return False
+        epoch = shared.epoch
+        application.forget()
+        return True
 
     return Runtime(
         application=application,

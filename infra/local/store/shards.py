@@ -32,12 +32,12 @@ class Elsewhere(BaseException):  # a way to go on, which no handler of errors sh
     """This needs the messages of other processes.
 
     Attributes:
-        waits: whether a poll that finds nothing waits there, because only there is known when it should look again.
+        always: whether it is so with all that this queue is asked, so that polls wait there, too.
     """
 
-    def __init__(self, *, waits: bool = False) -> None:
+    def __init__(self, *, always: bool = False) -> None:
         super().__init__()
-        self.waits = waits
+        self.always = always
 
 
 class Others(Protocol):
@@ -95,7 +95,7 @@ class Shards:
     ) -> tuple[list[Row], int | None]:
         """See `rows.Rows`; of other processes it is not known when their next message is due."""
         if fifo:
-            return ([], None) if self.stays else self._first().claim(queue_id, limit, now, visible_at, dead, fifo=True)
+            return self._first().claim(queue_id, limit, now, visible_at, dead, fifo=True)
         if self._others is not None and self._others.in_reach:
             taken: list[Row] = []
             for process in self._in_order(queue_id, now, dead):
@@ -169,7 +169,7 @@ class Shards:
     def hold(self, of: queue.Queue) -> None:
         """See `messages.Rows`."""
         if self._own and of.attributes.rate_limit.enabled:
-            raise Elsewhere(waits=True)
+            raise Elsewhere(always=True)
 
     def counts(self, queue_ids: Sequence[str]) -> dict[str, queue.Counts]:
         """See `rows.Rows`."""
@@ -181,9 +181,9 @@ class Shards:
         return counted
 
     def _first(self) -> rows.Rows:
-        """The messages of the first process."""
+        """The messages of the first process, for what it alone does."""
         if self._own:
-            raise Elsewhere
+            raise Elsewhere(always=True)
         return self._mine
 
     def _all(self) -> Iterator[int]:
