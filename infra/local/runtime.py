@@ -140,8 +140,6 @@ def start(
             keep_messages=keep,
         )
         bootstrap.install(application)
-        if keep is not None and keep.mine is not None:
-            _take_over(keep.mine, told, moved)
         runner: driver.Driver = driver.Driver(
             engine=made,
             prefix=decided.table_prefix,
@@ -150,6 +148,8 @@ def start(
             run=run,
             messages=None if messages is made else messages,
         )
+        if keep is not None and keep.mine is not None:
+            _take_over(keep.mine, told, moved)
         if given is not None:
             application.verbs.identities.set_certificate(given)
         _declare(application, told, made, decided.table_prefix)
@@ -378,7 +378,7 @@ def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalC
         if int(path.stem.rpartition("-")[2]) >= max(1, told.workers):
             with contextlib.ExitStack() as held:
                 mine.take_over(cast("EmbeddedEngine", _messages_in(path, told, moved, held)))
-            for gone in told.data.glob(f"{path.stem}*"):
+            for gone in told.data.glob(f"{path.stem}.*"):
                 gone.unlink()
 
 
