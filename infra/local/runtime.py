@@ -44,7 +44,6 @@ class Runtime:
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     outbox: outbox.Outbox
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
-    heard: Heard  # is told of messages that have been written
     rows: "rows.Rows | None" = None  # the messages that this one keeps, unless they are in the engine's tables
     shards: "shards.Shards | None" = None  # those of all processes, if there are several
     line: "lines.Line | None" = None  # on which the first one asks the others
@@ -163,7 +162,6 @@ def start(
             held=held.pop_all(),
             batch=made.batch if messages is made else functools.partial(_both, made, messages),
             outbox=sent,
-            heard=heard,
             rows=keep.mine if keep is not None else None,
             shards=keep.shards if keep is not None else None,
             line=line,
@@ -208,7 +206,6 @@ def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, n
         held=held,
         batch=messages.batch,
         outbox=outbox.Outbox(),
-        heard=heard,
         rows=keep.mine,
         shards=keep.shards,
         sweep=lambda: _sweep(messages),

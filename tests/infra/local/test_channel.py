@@ -35,7 +35,7 @@ def test_a_descriptor_for_an_end_that_is_gone_is_closed():
         await lost.wait()
         [reads, writes] = os.pipe()
         end.send("serve", writes)
-        with open(reads, "rb") as pipe:
+        with os.fdopen(reads, "rb") as pipe:
             return pipe.read()  # which ends when nobody can write any more
 
     assert asyncio.run(run()) == b""

@@ -269,12 +269,25 @@ def test_a_server_of_one_process_takes_over_whatever_those_of_many_kept(tmp_path
     assert sorted(path.name for path in tmp_path.glob("messages-*.db")) == ["messages-0.db"]
 
 
+@pytest.mark.parametrize("first_is_deleted", [False, True])
+def test_when_the_first_moment_has_come_the_next_one_is_told(server, first_is_deleted):
+    of = make_queue()
+    server.one.put_all(of, [make_message("a"), make_message("b", visible_at=NOW + 20)])
+    [held] = server.one.claim(of, limit=1, now=NOW, visible_at=NOW + 10).messages
+    if first_is_deleted:
+        server.one.delete([held.receipt(of)], now=NOW)
+    server.heard.clear()
+    assert server.crowd.claim(of, limit=1, now=NOW + 10, visible_at=NOW + 99).messages != () or first_is_deleted
+    assert [due for _, _, due in server.heard] == [NOW + 20]
+
+
 def test_a_process_that_begins_again_tells_what_it_has(tmp_path):
     made = Server(tmp_path)
     of = make_queue()
     made.one.put_all(of, [make_message("a", priority=3), make_message("b", visible_at=NOW + 5)])
     made.close()
     again = Server(tmp_path)
+    assert [rows.dues() for rows in again.crowd.rows] == [{}, {of.queue_id: NOW + 5}, {}]
     [_, (_, told), _] = again.crowd.told()
     assert (told.first(of.queue_id) >> 48, told.is_due(of.queue_id, NOW + 4), told.is_due(of.queue_id, NOW + 5)) == (
         3,
