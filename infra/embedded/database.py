@@ -246,7 +246,10 @@ class Database:
             self._statements = []
         self._writing = False
         if kept.size > JOURNAL_BYTES:
-            self.settle()
+            try:
+                self.settle()
+            except sqlite3.Error:  # what was written is in the journal, so it is stored and may be told
+                self._end("ROLLBACK")
 
     def _catch_up(self) -> None:
         """Run again what SQLite has lost with its transaction."""

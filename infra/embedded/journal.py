@@ -10,6 +10,7 @@ before are told from new ones, and the database knows the number of the last one
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import struct
@@ -40,10 +41,15 @@ class Journal:
         content = marshal.dumps(statements, _PICTURE)
         record = _HEAD.pack(number, len(content), _checksum(number, content)) + content
         written = 0
-        while written < len(record):
-            written += os.pwrite(self._file, record[written:] if written else record, self.size + written)
-        if self._full:
-            _to_disk(self._file)
+        try:
+            while written < len(record):
+                written += os.pwrite(self._file, record[written:] if written else record, self.size + written)
+            if self._full:
+                _to_disk(self._file)
+        except OSError:
+            with contextlib.suppress(OSError):  # what was not written to its end is no record anyway
+                os.pwrite(self._file, bytes(_HEAD.size), self.size)
+            raise
         self.size += len(record)
 
     def since(self, number: int) -> Iterator[tuple[int, list[Statement]]]:

@@ -46,7 +46,14 @@ class Channel:
         loop.add_reader(end.fileno(), self._read)
 
     def send(self, message: Any, file: int | None = None) -> None:
-        """Send a message, with a descriptor, which is closed here once it has been sent."""
+        """Send a message, with a descriptor, which is closed here once it has been sent.
+
+        Of an end that is gone nobody hears in here, who may be in the middle of something, but soon.
+        """
+        if self._end.fileno() < 0:
+            if file is not None:
+                os.close(file)
+            return
         content = pickle.dumps((message, file is not None))
         self._out.append((_LENGTH.pack(len(content)) + content, file))
         if len(self._out) == 1:
@@ -68,7 +75,7 @@ class Channel:
                 self._loop.add_writer(self._end.fileno(), self._write)
                 return
             except OSError:
-                self._fail()
+                self._loop.call_soon(self._fail)
                 return
             if file is not None:
                 os.close(file)
@@ -100,6 +107,8 @@ class Channel:
             self._receive(message, self._files.popleft() if has_file else None)
 
     def _fail(self) -> None:
+        if self._end.fileno() < 0:
+            return
         for _, file in self._out:
             if file is not None:
                 os.close(file)

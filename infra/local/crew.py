@@ -168,13 +168,13 @@ class Crew:
                 self._running.lot.stir_everywhere()  # what it keeps may be what others wait for
             case ("told", number, answer) if self._running.line is not None:
                 self._running.line.hear(number, answer)
-            case ("heard", rung, dues):
+            case ("heard", rung, dues) if self._running.driver is not None:
                 for queue_id, visible in rung.items():
                     rest = visible - self._running.lot.ring(queue_id, visible)
                     if rest:
                         self._tell("ring", queue_id, rest, besides=worker)
                 for queue_id, due in dues.items():
-                    self._running.heard(queue_id, 0, due)
+                    self._running.driver.expect(queue_id, due, worker.number + 1)
             case ("ask", number, request, waits):
                 self._taker.take(_Asked(worker, number, waits=waits), request)
             case ("gone", number) if number in worker.asked:

@@ -62,7 +62,9 @@ class Driver:
         self._engines = (engine,) if messages is None else (engine, messages)
         self._clock = clock
         self._lot = lot
-        self._due: dict[str, int] = {}  # partition -> when its next message is due, ms; under the lock that follows
+        # Partition, and process that told of it -> when the next message is due, ms; under the lock that follows. Each
+        # tells of its first one, and of the next when that has come: another one's must not take its place.
+        self._due: dict[tuple[str, int], int] = {}
         self._due_lock = threading.Lock()
         # Of what the messages' thread and others both do; taken before the engine's own by whoever needs both.
         self._lock = threading.RLock()
@@ -169,9 +171,9 @@ class Driver:
         """The stream records that were given up, those of one stream together, oldest first; 1 MB of each at most."""
         return [failure for read in self._streams() for failure in read.failures()]
 
-    def expect(self, queue_id: str, moment: int) -> None:
-        """A message that is kept outside of the engine's tables comes due at a moment (ms)."""
-        self._note(queue.partition(queue_id, 0), moment)
+    def expect(self, queue_id: str, moment: int, process: int = 0) -> None:
+        """A message that is kept outside of the engine's tables, by some process, comes due at a moment (ms)."""
+        self._note(queue.partition(queue_id, 0), moment, process)
         if moment < self._next_sweep:
             self._upkept.wake(soon=True)
 
@@ -253,24 +255,23 @@ class Driver:
         if due is not None:
             self._note(partition, due)
 
-    def _note(self, partition: str, due: int) -> None:
+    def _note(self, partition: str, due: int, process: int = 0) -> None:
         with self._due_lock:
-            if due < self._due.get(partition, due + 1):
-                self._due[partition] = due
+            if due < self._due.get((partition, process), due + 1):
+                self._due[partition, process] = due
 
     def _release_due(self) -> bool:
         now = self._clock.now()
         with self._due_lock:
-            partitions = [partition for partition, moment in self._due.items() if moment <= now]
-        if partitions:
-            self._release(partitions)
-        return bool(partitions)
+            reached = [told for told, moment in self._due.items() if moment <= now]
+            for told in reached:
+                del self._due[told]  # first, for what is noted meanwhile counts
+        if reached:
+            self._release(list(dict.fromkeys([partition for partition, _ in reached])))
+        return bool(reached)
 
     def _release(self, partitions: list[str]) -> None:
         """Run the release function on some partitions, or on all if none are named."""
-        with self._due_lock:
-            for partition in partitions:
-                self._due.pop(partition, None)  # first, for what is noted meanwhile counts
         answer = workers.release(_scheduled(self._clock.now(), partitions), None)
         for moment, partition in answer["due"]:
             self._note(partition, moment)

@@ -42,16 +42,23 @@ class _Visit:
     is_receive: bool  # or another one that is not run if its client is gone
     is_change: bool = False  # of what processes remember, perhaps
     woken_at: str = ""  # the id of the queue where it waited, empty at the first look
-    stays: bool = False  # whether it looks here only, because another process has just found nothing
+    # What had been heard before another process looked, which found nothing, so that this look is here only; what was
+    # heard since may be there.
+    stays_since: int | None = None
 
 
 class _Elsewhere:
     """A request that another process runs, since it has what is asked for: an `Exchange`."""
 
     def __init__(
-        self, visit: _Visit, settle: Callable[[_Visit, http.Response], None], look_again: Callable[[_Visit], None]
+        self,
+        visit: _Visit,
+        mark: int,
+        settle: Callable[[_Visit, http.Response], None],
+        look_again: Callable[[_Visit], None],
     ) -> None:
         self._visit = visit
+        self._mark = mark
         self._settle = settle
         self._look_again = look_again
 
@@ -66,7 +73,7 @@ class _Elsewhere:
 
     def nothing(self) -> None:
         """A poll that has found nothing there goes on here."""
-        self._look_again(dataclasses.replace(self._visit, stays=True))
+        self._look_again(dataclasses.replace(self._visit, stays_since=self._mark))
 
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """See `Exchange`."""
@@ -150,22 +157,22 @@ class Front:
         mark = self._lot.mark()
         try:
             with self._running.batch():
-                steps = [self._look(visit) for visit in visits]
+                steps = [self._look(visit, mark) for visit in visits]
         except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
             telemetry.logger.exception("requests failed together")
             self._running.recover()
             failure = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
             steps = [failure] * len(visits)
         for visit, step in zip(visits, steps, strict=True):
-            self._settle(visit, step, mark)
+            self._settle(visit, step, mark if visit.stays_since is None else visit.stays_since)
 
-    def _look(self, visit: _Visit) -> operations.Step | None:
+    def _look(self, visit: _Visit, mark: int) -> operations.Step | None:
         """Run a look; None: nobody wants an answer any more, or another process gives it."""
-        if visit.is_receive and visit.exchange.gone:
+        if self._is_unwanted(visit):
             return None
         if self._running.shards is None:
             return visit.look()
-        self._running.shards.stays = visit.stays
+        self._running.shards.stays = visit.stays_since is not None
         try:
             return visit.look()
         except shards.Elsewhere as elsewhere:
@@ -174,7 +181,7 @@ class Front:
                 if elsewhere.always and len(self._elsewhere) < _REMEMBERED:
                     self._elsewhere.add(visit.request.path)
                 waits = elsewhere.always and visit.is_receive
-                self._relay(_Elsewhere(visit, self._settle, self._visit), visit.request, waits)
+                self._relay(_Elsewhere(visit, mark, self._settle, self._visit), visit.request, waits)
             else:
                 self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
             return None
@@ -182,7 +189,14 @@ class Front:
     def _look_far(self, visit: _Visit) -> None:
         """Look where other processes can be asked, outside of the transaction of the requests in hand."""
         mark = self._lot.mark()
-        self._settle(visit, None if visit.is_receive and visit.exchange.gone else visit.look(), mark)
+        self._settle(visit, None if self._is_unwanted(visit) else visit.look(), mark)
+
+    def _is_unwanted(self, visit: _Visit) -> bool:
+        """Whether nobody wants an answer any more; what it was woken for is then for another one, in any process."""
+        unwanted = visit.is_receive and visit.exchange.gone
+        if unwanted and visit.woken_at:
+            self._lot.announce(visit.woken_at)
+        return unwanted
 
     def ask(self, asker: Asker, asked: shards.Asked) -> None:
         """Answer a question of the first process, together with the requests in hand."""
@@ -231,6 +245,8 @@ class Front:
             telemetry.logger.exception("an answer could not be given")
 
     def _conclude(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
+        if step is None:
+            return
         if isinstance(step, operations.Waiting):
             if visit.exchange.nothing is not None:
                 visit.exchange.nothing()
@@ -251,8 +267,7 @@ class Front:
             self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
         if visit.is_change:
             self._running.shared.turn()
-        if step is not None:
-            visit.exchange.answer(step)
+        visit.exchange.answer(step)
 
 
 def _next(work: helpers.Work) -> http.Response | None:

@@ -44,7 +44,6 @@ class Runtime:
     batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
     outbox: outbox.Outbox
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
-    heard: Heard  # is told of messages that have been written
     rows: "rows.Rows | None" = None  # the messages that this one keeps, unless they are in the engine's tables
     shards: "shards.Shards | None" = None  # those of all processes, if there are several
     line: "lines.Line | None" = None  # on which the first one asks the others
@@ -140,8 +139,6 @@ def start(
             keep_messages=keep,
         )
         bootstrap.install(application)
-        if keep is not None and keep.mine is not None:
-            _take_over(keep.mine, told, moved)
         runner: driver.Driver = driver.Driver(
             engine=made,
             prefix=decided.table_prefix,
@@ -150,6 +147,8 @@ def start(
             run=run,
             messages=None if messages is made else messages,
         )
+        if keep is not None and keep.mine is not None:
+            _take_over(keep.mine, told, moved)
         if given is not None:
             application.verbs.identities.set_certificate(given)
         _declare(application, told, made, decided.table_prefix)
@@ -163,7 +162,6 @@ def start(
             held=held.pop_all(),
             batch=made.batch if messages is made else functools.partial(_both, made, messages),
             outbox=sent,
-            heard=heard,
             rows=keep.mine if keep is not None else None,
             shards=keep.shards if keep is not None else None,
             line=line,
@@ -210,7 +208,6 @@ def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, n
         held=held,
         batch=messages.batch,
         outbox=outbox.Outbox(),
-        heard=heard,
         rows=keep.mine,
         shards=keep.shards,
         sweep=lambda: _sweep(messages),
@@ -380,7 +377,7 @@ def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalC
         if int(path.stem.rpartition("-")[2]) >= max(1, told.workers):
             with contextlib.ExitStack() as held:
                 mine.take_over(cast("EmbeddedEngine", _messages_in(path, told, moved, held)))
-            for gone in told.data.glob(f"{path.stem}*"):
+            for gone in told.data.glob(f"{path.stem}.*"):
                 gone.unlink()
 
 

@@ -67,21 +67,23 @@ class _Worker:
 
     def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
         self._running = runtime.join(told, decided, self._shared, number, self._heard)
+        assert self._running.rows is not None  # noqa: S101  # workers keep messages
+        self._rows = self._running.rows
         self._running.lot.elsewhere = lambda _, queue_id, count: self._rung.add(queue_id or "", count)
         self._serving = server.Serving(self._running, relay=self._relay)
         self._channel.send(("ready",))
+        for queue_id, due in self._rows.dues().items():
+            self._heard(queue_id, 0, due)
         self._sweep()
 
     def _purge(self, queue_id: str) -> None:
         """Delete a queue's messages, a page at a time."""
-        rows = self._running.rows
-        assert rows is not None  # noqa: S101  # workers keep messages
-        if rows.purge(queue_id):
+        if self._rows.purge(queue_id):
             self._loop.call_later(_BREATH_SECONDS, self._purge, queue_id)
 
     def _sweep(self) -> None:
+        self._loop.call_later(_SWEEP_SECONDS, self._sweep)  # first, for a full disk is not full for ever
         self._running.sweep()
-        self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def _relay(self, exchange: connection.Exchange, request: http.Request, waits: bool) -> None:  # noqa: FBT001  # `Relay`
         """Have the first process answer."""

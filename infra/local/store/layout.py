@@ -174,8 +174,10 @@ class Gathered:
         self.first, self.saw_first = rank, True
 
     def see_due(self, moment: int | None) -> None:
-        """So do those that have waited before."""
+        """So do those that have waited before; who was told of an earlier one, which has gone, is told of this one."""
         self.due, self.saw_due = bounds.NOTHING if moment is None else moment, True
+        if moment is not None:
+            self.wait_until(moment)
 
     def wait_until(self, moment: int) -> None:
         """Something waits until a moment (ms)."""

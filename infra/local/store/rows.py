@@ -30,6 +30,7 @@ _FIELDS = (
 _EARLIEST = (
     f"SELECT visible_at FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} ORDER BY visible_at LIMIT 1"  # noqa: S608  # our own names
 )
+_DUES = f"SELECT queue, min(visible_at) FROM queue_messages WHERE state = {State.WAITING:d} GROUP BY queue"  # noqa: S608  # the same
 _READY = (
     f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
     " AND (priority, visible_at, id) > (?, ?, ?) ORDER BY priority, visible_at, id LIMIT ?"
@@ -195,6 +196,10 @@ class Rows:
             while self.release(queue_id, now, layout.RELEASES, None, fifo=False).count == layout.RELEASES:
                 pass
         return self.counts(queue_ids)
+
+    def dues(self) -> dict[str, int]:
+        """When the first one is due of the messages that wait, by queue."""
+        return self._read(lambda: dict(self.db.execute(_DUES).fetchall()))
 
     def ready(self, queue_id: str, limit: int) -> int:
         """How many messages of an ordinary queue are Active, up to `limit`."""

@@ -129,6 +129,18 @@ def test_the_driver_waits_for_what_it_is_told_to_expect(local, queue_id, clock):
     assert driver.next_due() is None
 
 
+def test_what_one_process_tells_of_does_not_take_the_place_of_what_another_one_does(local, queue_id, clock):
+    driver = local.driver()
+    driver._sweep()
+    driver.settle()
+    driver.expect(queue_id, clock.now() + 900, process=1)
+    driver.expect(queue_id, clock.now() + 500)
+    assert driver._pause() == 0.5
+    clock.advance(0.5)
+    driver.settle()
+    assert driver._pause() == 0.4
+
+
 def test_a_driver_started_later_takes_up_what_came_due_while_there_was_none(local, queue_id, clock):
     local.send("q", 5, 500)
     clock.advance(10)

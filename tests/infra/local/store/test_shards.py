@@ -10,8 +10,8 @@ from chalicelib.model import errors, queue
 from chalicelib.storage import errors as engine_errors
 from chalicelib.storage import queues, resources, sealing
 from infra.embedded.engine import EmbeddedEngine
+from infra.local import config, runtime, vault
 from infra.local import engine as engines
-from infra.local import vault
 from infra.local.store import shards
 from tests.conftest import NOW
 from tests.infra.local.store.crowd import Crowd
@@ -24,7 +24,7 @@ LATE = shards.LATE_MS
 class Server:
     """Three processes: the first one and two workers, each asked by itself."""
 
-    def __init__(self, folder) -> None:
+    def __init__(self, folder, processes: int = 3) -> None:
         self.rest = EmbeddedEngine(None, now=lambda: NOW)
         engines.make_tables(self.rest, "t-")
         gate = engine_errors.Gate(self.rest)
@@ -36,8 +36,9 @@ class Server:
             queues=queues.Queues(resources=resources.Resources(gate=gate, prefix="t-")),
             ids=clocks.RandomIds(),
             announce=lambda *news: self.heard.append(news),
+            processes=processes,
         )
-        self.first, self.one, self.two = self.crowd.processes
+        self.first, self.one, self.two, *_ = self.crowd.processes
 
     def kept(self) -> list[int]:
         """How many messages each process has."""
@@ -255,12 +256,38 @@ def test_a_message_taken_over_twice_is_there_once(tmp_path):
     made.close()
 
 
+def test_a_server_of_one_process_takes_over_whatever_those_of_many_kept(tmp_path):
+    made, of, now = Server(tmp_path, processes=12), make_queue(), clocks.SystemClock().now()
+    times = {"enqueued_at": now, "expires_at": now + 60_000}
+    for process in made.crowd.processes:
+        process.put_all(of, [make_message(**times), make_message(visible_at=now + 30_000, **times)])
+    made.close()
+    running = runtime.start(config.load({"data": str(tmp_path), "workers": 1}, {}))
+    assert running.rows is not None
+    assert running.rows.counts([of.queue_id]) == {of.queue_id: queue.Counts(active=12, delayed=12)}
+    running.stop()
+    assert sorted(path.name for path in tmp_path.glob("messages-*.db")) == ["messages-0.db"]
+
+
+@pytest.mark.parametrize("first_is_deleted", [False, True])
+def test_when_the_first_moment_has_come_the_next_one_is_told(server, first_is_deleted):
+    of = make_queue()
+    server.one.put_all(of, [make_message("a"), make_message("b", visible_at=NOW + 20)])
+    [held] = server.one.claim(of, limit=1, now=NOW, visible_at=NOW + 10).messages
+    if first_is_deleted:
+        server.one.delete([held.receipt(of)], now=NOW)
+    server.heard.clear()
+    assert server.crowd.claim(of, limit=1, now=NOW + 10, visible_at=NOW + 99).messages != () or first_is_deleted
+    assert [due for _, _, due in server.heard] == [NOW + 20]
+
+
 def test_a_process_that_begins_again_tells_what_it_has(tmp_path):
     made = Server(tmp_path)
     of = make_queue()
     made.one.put_all(of, [make_message("a", priority=3), make_message("b", visible_at=NOW + 5)])
     made.close()
     again = Server(tmp_path)
+    assert [rows.dues() for rows in again.crowd.rows] == [{}, {of.queue_id: NOW + 5}, {}]
     [_, (_, told), _] = again.crowd.told()
     assert (told.first(of.queue_id) >> 48, told.is_due(of.queue_id, NOW + 4), told.is_due(of.queue_id, NOW + 5)) == (
         3,
