@@ -18,12 +18,15 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import telemetry
 from chalicelib.wire import http
 from infra.local import channel, collecting, config, connection, runtime
 from infra.local.store import shards
+
+if TYPE_CHECKING:
+    from infra.local import line as lines
 
 _AGAIN_SECONDS = 1  # before a worker that died is replaced
 
@@ -102,7 +105,7 @@ class Crew:
         self._stopping = False
         running.lot.elsewhere = self._tell
         if running.line is not None:
-            running.line.connect(self._ask, self._bid)
+            running.line.connect(partial(self._ask, running.line), self._bid)
 
     def start(self) -> None:
         """Start the workers; they join when they are ready."""
@@ -126,6 +129,8 @@ class Crew:
         for worker in self._workers:
             if worker.channel is not None:
                 worker.channel.send(("stop",))
+            elif self._running.line is not None:
+                self._running.line.lose(worker.number + 1)  # it does not come again
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 for worker in self._workers:
@@ -145,18 +150,29 @@ class Crew:
         if self._stopping:
             return
         worker.ended.clear()
-        ours, theirs = socket.socketpair()
+        try:
+            ours = self._spawn(worker)
+        except OSError:  # there are no descriptors left, say, or there is no memory
+            self._lose(worker)
+            return
+        worker.channel = channel.Channel(
+            ours, self._loop, lambda message, _: self._hear(worker, message), lambda: self._lose(worker)
+        )
+        worker.channel.send(("start", worker.number, self._told, self._running.application.settings))
+
+    def _spawn(self, worker: _Worker) -> socket.socket:
+        """Start the process; our end of the channel to it."""
         shared = self._running.shared.file
-        with theirs:
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as failed, theirs:
+            failed.callback(ours.close)
             worker.process = subprocess.Popen(  # noqa: S603  # ours
                 [sys.executable, "-m", "infra.local.worker", str(theirs.fileno()), str(shared)],
                 pass_fds=(theirs.fileno(), shared),
                 stdin=subprocess.DEVNULL,
             )
-        worker.channel = channel.Channel(
-            ours, self._loop, lambda message, _: self._hear(worker, message), lambda: self._lose(worker)
-        )
-        worker.channel.send(("start", worker.number, self._told, self._running.application.settings))
+            failed.pop_all()
+        return ours
 
     def _hear(self, worker: _Worker, message: tuple[Any, ...]) -> None:
         match message:
@@ -198,11 +214,13 @@ class Crew:
             telemetry.logger.warning("a worker process died and is replaced", worker=worker.number)
             self._loop.call_later(_AGAIN_SECONDS, self._start, worker)
 
-    def _ask(self, process: int, number: int, asked: shards.Asked) -> None:
+    def _ask(self, line: "lines.Line", process: int, number: int, asked: shards.Asked) -> None:
         """Ask a worker about messages that it keeps; one that is not ready is asked as soon as it is."""
         worker = self._workers[process - 1]
         if worker.ready and worker.channel is not None:
             worker.channel.send(("ask", number, asked))
+        elif self._stopping:
+            self._loop.call_soon(line.lose, process)
         else:
             worker.questions.append(("ask", number, asked))
 

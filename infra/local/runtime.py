@@ -370,13 +370,18 @@ def _line() -> "lines.Line":
 
 
 def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalClock) -> None:
-    """Take over the messages of workers that there were and are no more."""
+    """Take over the messages of workers that there were and are no more; check that the others' can be used."""
     if told.data is None:
         return
     for path in told.data.glob(MESSAGES.format("*[0-9]")):
-        if int(path.stem.rpartition("-")[2]) >= max(1, told.workers):
-            with contextlib.ExitStack() as held:
-                mine.take_over(cast("EmbeddedEngine", _messages_in(path, told, moved, held)))
+        process = int(path.stem.rpartition("-")[2])
+        if process == 0:
+            continue
+        with contextlib.ExitStack() as held:
+            found = _messages_in(path, told, moved, held)
+            if process >= told.workers:
+                mine.take_over(cast("EmbeddedEngine", found))
+        if process >= told.workers:
             for gone in told.data.glob(f"{path.stem}.*"):
                 gone.unlink()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from chalicelib import settings
+from chalicelib import settings, telemetry
 from chalicelib.wire import http
 from infra.local import channel, collecting, config, connection, runtime, server
 from infra.local.shared import Shared
@@ -66,7 +66,11 @@ class _Worker:
                 self._stopping = asyncio.ensure_future(self._stop())
 
     def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
-        self._running = runtime.join(told, decided, self._shared, number, self._heard)
+        try:
+            self._running = runtime.join(told, decided, self._shared, number, self._heard)
+        except Exception:  # noqa: BLE001  # whatever it is, who asks this process shall not wait for ever
+            telemetry.logger.exception("a worker process could not begin", worker=number)
+            _end_at_once()
         assert self._running.rows is not None  # noqa: S101  # workers keep messages
         self._rows = self._running.rows
         self._running.lot.elsewhere = lambda _, queue_id, count: self._rung.add(queue_id or "", count)
@@ -123,7 +127,7 @@ class _Worker:
 
 
 def _end_at_once() -> None:
-    """The first process is gone, perhaps killed: so is the server."""
+    """End; if the first process is gone, perhaps killed, so is the server."""
     os._exit(1)
 
 

@@ -1,5 +1,6 @@
 """Several processes that serve one folder: to a client they are one server."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.model import errors
 from infra.bench import dialects
+from infra.local import config, crew, runtime
 from tests import live
 
 WORKERS = 3
@@ -344,3 +347,42 @@ def test_the_rate_of_a_queue_is_that_of_all_processes(connections, queue):
         connection.send(live.request("GET", f"/queues/{queue}/messages?waitseconds=20", host="local"))
     assert [connection.read().status for connection in connections] == [200] * CONNECTIONS
     assert time.monotonic() - began > (CONNECTIONS - 4) / 4 - 0.1
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_questions_to_a_worker_that_cannot_be_started_are_answered(tmp_path, monkeypatch, is_stopping):
+    told = config.load({"data": str(tmp_path), "workers": 2}, {})
+    running = runtime.start(told)
+    line = running.line
+    assert line is not None
+    attempts, answers = [], []
+
+    def fail(*given, **named):
+        attempts.append(given)
+        raise OSError(24, "Too many open files")
+
+    def ask() -> None:
+        try:
+            answers.append(line.ask(1, "counts", ["q"]))
+        except errors.InternalError as error:
+            answers.append(error)
+
+    async def scenario() -> None:
+        made = crew.Crew(running, told, None, asyncio.get_running_loop())
+        line.run(ask)
+        if is_stopping:
+            await made.stop(0)
+            assert len(answers) == 1
+            line.run(ask)
+        made.start()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(crew.subprocess, "Popen", fail)
+    monkeypatch.setattr(crew, "_AGAIN_SECONDS", 0)
+    try:
+        asyncio.run(scenario())
+    finally:
+        running.stop()
+    assert [type(answer) for answer in answers] == [errors.InternalError] * (2 if is_stopping else 1)
+    assert (len(attempts) > 1) is not is_stopping

@@ -269,6 +269,12 @@ def test_a_server_of_one_process_takes_over_whatever_those_of_many_kept(tmp_path
     assert sorted(path.name for path in tmp_path.glob("messages-*.db")) == ["messages-0.db"]
 
 
+def test_a_server_does_not_begin_with_a_file_of_a_worker_that_cannot_be_used(tmp_path):
+    (tmp_path / "messages-1.db").write_bytes(b"something else" * 100)
+    with pytest.raises(config.ConfigError, match=r"messages-1\.db is not an OpenMNS database"):
+        runtime.start(config.load({"data": str(tmp_path), "workers": 2}, {}))
+
+
 @pytest.mark.parametrize("first_is_deleted", [False, True])
 def test_when_the_first_moment_has_come_the_next_one_is_told(server, first_is_deleted):
     of = make_queue()
