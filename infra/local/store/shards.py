@@ -101,7 +101,11 @@ class Shards:
             for process in self._in_order(queue_id, now, dead):
                 if len(taken) < limit:
                     given = (queue_id, limit - len(taken), now, visible_at, dead)
-                    taken += self._run(process, "claim", *given, fifo=False)[0]
+                    try:
+                        taken += self._run(process, "claim", *given, fifo=False)[0]
+                    except errors.InternalError:  # it has just died, say: what others gave is not lost for that
+                        if not taken:
+                            raise
             return taken, None
         if not self.stays and self._comes_elsewhere(queue_id, limit, now):
             raise Elsewhere

@@ -179,6 +179,16 @@ def test_a_receipt_that_counts_no_more_is_no_question_for_others(server):
     assert not server.one.postpone(held.receipt(of), now=NOW + 10, visible_at=NOW + 20, stamp="0" * 12)
 
 
+def test_what_was_received_already_is_not_lost_with_a_process_that_dies_meanwhile(server):
+    of = make_queue()
+    server.one.put(of, make_message("a", priority=1))
+    server.two.put(of, make_message("b"))
+    server.crowd.rows[2] = None  # whoever asks it gets an error
+    assert claim(server.crowd, of, limit=2) == ["a"]
+    with pytest.raises(errors.InternalError):
+        claim(server.crowd, of, limit=2)
+
+
 def test_peeks_and_counts_are_of_all(server):
     of = make_queue()
     for priority, process in enumerate(server.crowd.processes, 3):
