@@ -77,6 +77,7 @@ class _Worker:
     def __init__(self, number: int) -> None:
         self.number = number
         self.ready = False
+        self.finished = asyncio.Event()  # what it had in hand
         self.ended = asyncio.Event()
         self.process: subprocess.Popen[bytes] | None = None
         self.channel: channel.Channel | None = None
@@ -123,14 +124,26 @@ class Crew:
         to.send(("serve",), accepted.detach())
         return True
 
-    async def stop(self, seconds: float) -> None:
-        """Have the workers finish what they have in hand; those that do not in time are killed."""
+    async def finish(self, seconds: float) -> None:
+        """Have the workers finish what they have in hand, in some time; they still answer what they are asked."""
         self._stopping = True
         for worker in self._workers:
             if worker.channel is not None:
-                worker.channel.send(("stop",))
+                worker.channel.send(("finish",))
             elif self._running.line is not None:
                 self._running.line.lose(worker.number + 1)  # it does not come again
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for worker in self._workers:
+                    if worker.channel is not None:
+                        await worker.finished.wait()
+
+    async def stop(self, seconds: float) -> None:
+        """End the workers; those that do not end in time are killed."""
+        self._stopping = True
+        for worker in self._workers:
+            if worker.channel is not None:
+                worker.channel.send(("end",))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 for worker in self._workers:
@@ -149,6 +162,7 @@ class Crew:
     def _start(self, worker: _Worker) -> None:
         if self._stopping:
             return
+        worker.finished.clear()
         worker.ended.clear()
         try:
             ours = self._spawn(worker)
@@ -182,6 +196,8 @@ class Crew:
                     worker.channel.send(question)
                 worker.questions.clear()
                 self._running.lot.stir_everywhere()  # what it keeps may be what others wait for
+            case ("finished",):
+                worker.finished.set()
             case ("told", number, answer) if self._running.line is not None:
                 self._running.line.hear(number, answer)
             case ("heard", rung, dues) if self._running.driver is not None:
@@ -205,6 +221,7 @@ class Crew:
         if self._running.line is not None:
             worker.questions.clear()
             self._running.line.lose(worker.number + 1)
+        worker.finished.set()
         worker.ended.set()
         self._running.shared.park(worker.number, 0)
         if worker.process is not None:

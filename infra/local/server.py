@@ -100,7 +100,8 @@ class _Server:
                 await self._stopping.wait()
                 self._loop.remove_reader(self._listener.fileno())
                 self._listener.close()
-                await asyncio.gather(self._serving.finish(lambda: self._told > 1), self._crew.stop(GRACE_SECONDS))
+                await asyncio.gather(self._serving.finish(lambda: self._told > 1), self._crew.finish(GRACE_SECONDS))
+                await self._crew.stop(GRACE_SECONDS)
         finally:
             self._crew.kill()
 

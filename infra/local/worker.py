@@ -62,8 +62,11 @@ class _Worker:
                 self._serving.front.ask(lambda answer: self._channel.send(("told", number, answer)), asked)
             case ("purge", queue_id):
                 self._purge(queue_id)
-            case ("stop",):
-                self._stopping = asyncio.ensure_future(self._stop())
+            case ("finish",):
+                self._finishing = asyncio.ensure_future(self._finish())
+            case ("end",):
+                self._running.stop()
+                self._ended.set()
 
     def _start(self, number: int, told: config.LocalConfig, decided: settings.Settings) -> None:
         try:
@@ -120,10 +123,9 @@ class _Worker:
             else:
                 self._running.lot.ring(queue_id, count)
 
-    async def _stop(self) -> None:
+    async def _finish(self) -> None:
         await self._serving.finish(lambda: False)
-        self._running.stop()
-        self._ended.set()
+        self._channel.send(("finished",))
 
 
 def _end_at_once() -> None:

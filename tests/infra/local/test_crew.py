@@ -260,6 +260,26 @@ def test_a_server_told_to_stop_lets_the_polls_of_all_processes_go_and_finishes_w
         assert (server.wait(), server.stderr) == (0, "")
 
 
+def test_a_server_told_to_stop_answers_what_is_in_flight_with_what_all_processes_keep(tmp_path):
+    told = ("--port", "0", "--data", "kept", "--workers", str(WORKERS))
+    with live.serving(tmp_path, *told) as server, contextlib.ExitStack() as stack:
+        await_workers(server)
+        server.ask("PUT", "/queues/q", body="<Queue/>")
+        connections = [stack.enter_context(server.connect()) for _ in range(WORKERS)]
+        for connection in connections:
+            assert connection.ask("POST", "/queues/q/messages", body=message("x")).status == 201
+        asked = live.request("GET", "/queues/q", host="local")
+        for connection in connections:
+            connection.send(asked[:-20])
+        time.sleep(0.2)
+        server.send_signal(signal.SIGTERM)
+        for connection in connections:
+            time.sleep(0.2)  # in which the processes end that have nothing in hand any more
+            connection.send(asked[-20:])
+            assert connection.read().fields["ActiveMessages"] == str(WORKERS)
+        assert (server.wait(), server.stderr) == (0, "")
+
+
 def test_what_is_published_through_any_process_is_delivered_at_once(connections, queue):
     topic = live.unique()
     connections[0].ask("PUT", f"/topics/{topic}", body="<Topic/>")
@@ -371,7 +391,7 @@ def test_questions_to_a_worker_that_cannot_be_started_are_answered(tmp_path, mon
         made = crew.Crew(running, told, None, asyncio.get_running_loop())
         line.run(ask)
         if is_stopping:
-            await made.stop(0)
+            await made.finish(0)
             assert len(answers) == 1
             line.run(ask)
         made.start()
