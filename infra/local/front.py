@@ -157,17 +157,20 @@ class Front:
         mark = self._lot.mark()
         try:
             with self._running.batch():
-                steps = [self._look(visit, mark) for visit in visits]
+                steps = [self._look(visit) for visit in visits]
         except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
             telemetry.logger.exception("requests failed together")
             self._running.recover()
             failure = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
             steps = [failure] * len(visits)
         for visit, step in zip(visits, steps, strict=True):
-            self._settle(visit, step, mark if visit.stays_since is None else visit.stays_since)
+            if isinstance(step, shards.Elsewhere):  # not before the end: with a batch that fails it fails, too
+                self._hand_on(visit, step, mark)
+            else:
+                self._settle(visit, step, mark if visit.stays_since is None else visit.stays_since)
 
-    def _look(self, visit: _Visit, mark: int) -> operations.Step | None:
-        """Run a look; None: nobody wants an answer any more, or another process gives it."""
+    def _look(self, visit: _Visit) -> operations.Step | shards.Elsewhere | None:
+        """Run a look; None: nobody wants an answer any more."""
         if self._is_unwanted(visit):
             return None
         if self._running.shards is None:
@@ -176,15 +179,18 @@ class Front:
         try:
             return visit.look()
         except shards.Elsewhere as elsewhere:
-            if self._running.line is None:
-                assert self._relay is not None  # noqa: S101  # a worker has one or the other
-                if elsewhere.always and len(self._elsewhere) < _REMEMBERED:
-                    self._elsewhere.add(visit.request.path)
-                waits = elsewhere.always and visit.is_receive
-                self._relay(_Elsewhere(visit, mark, self._settle, self._visit), visit.request, waits)
-            else:
-                self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
-            return None
+            return elsewhere
+
+    def _hand_on(self, visit: _Visit, elsewhere: shards.Elsewhere, mark: int) -> None:
+        """Have a request run that needs the messages of other processes."""
+        if self._running.line is None:
+            assert self._relay is not None  # noqa: S101  # a worker has one or the other
+            if elsewhere.always and len(self._elsewhere) < _REMEMBERED:
+                self._elsewhere.add(visit.request.path)
+            waits = elsewhere.always and visit.is_receive
+            self._relay(_Elsewhere(visit, mark, self._settle, self._visit), visit.request, waits)
+        else:
+            self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
 
     def _look_far(self, visit: _Visit) -> None:
         """Look where other processes can be asked, outside of the transaction of the requests in hand."""

@@ -1,7 +1,9 @@
 """Polls in a worker process while other processes look for them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -33,6 +35,7 @@ class Worker:
 
     def __init__(self, first: runtime.Runtime, running: runtime.Runtime) -> None:
         self.first = first
+        self.running = running
         self.lot = running.lot
         self.relayed: list[connection.Exchange] = []
         self.front = front.Front(running, asyncio.get_running_loop(), lambda exchange, _: self.relayed.append(exchange))
@@ -129,5 +132,22 @@ def test_what_wakes_a_client_that_has_just_gone_is_for_those_who_wait_in_other_p
         worker.lot.announce(worker.queue_id)
         await turns()
         assert told == [("ring", worker.queue_id, 1)]
+
+    run(scenario)
+
+
+def test_what_fails_with_others_is_answered_once_though_another_process_was_to_answer(run):
+    async def scenario(worker: Worker) -> None:
+        @contextlib.contextmanager
+        def failing() -> Iterator[None]:
+            yield
+            raise OSError(28, "No space left on device")
+
+        failed = Worker(worker.first, dataclasses.replace(worker.running, batch=failing))
+        client = Client()
+        worker.send()
+        await failed.poll(client)
+        assert ([answer.status for answer in client.answers], failed.relayed) == ([500], [])
+        failed.front.close()
 
     run(scenario)
