@@ -200,17 +200,22 @@ class Crew:
                 worker.finished.set()
             case ("told", number, answer) if self._running.line is not None:
                 self._running.line.hear(number, answer)
-            case ("heard", rung, dues) if self._running.driver is not None:
-                for queue_id, visible in rung.items():
-                    rest = visible - self._running.lot.ring(queue_id, visible)
-                    if rest:
-                        self._tell("ring", queue_id, rest, besides=worker)
-                for queue_id, due in dues.items():
-                    self._running.driver.expect(queue_id, due, worker.number + 1)
+            case ("heard", rung, dues):
+                self._learn(worker, rung, dues)
             case ("ask", number, request, waits):
                 self._taker.take(_Asked(worker, number, waits=waits), request)
             case ("gone", number) if number in worker.asked:
                 worker.asked.pop(number).hang_up()
+
+    def _learn(self, worker: _Worker, rung: Mapping[str, int], dues: Mapping[str, int]) -> None:
+        """Messages of a worker have become visible, or come due."""
+        for queue_id, visible in rung.items():
+            rest = visible - self._running.lot.ring(queue_id, visible)
+            if rest:
+                self._tell("ring", queue_id, rest, besides=worker)
+        if self._running.driver is not None:
+            for queue_id, due in dues.items():
+                self._running.driver.expect(queue_id, due, worker.number + 1)
 
     def _lose(self, worker: _Worker) -> None:
         worker.ready, worker.channel = False, None

@@ -51,9 +51,7 @@ class _Worker:
             case ("news", news):
                 self._learn(news)
             case ("answer", number, response):
-                exchange = self._asked.pop(number, None)
-                if exchange is not None:  # or its client has just hung up
-                    exchange.answer(response)
+                self._answer(number, response)
             case ("nothing", number):
                 nothing = self._asked.pop(number).nothing
                 assert nothing is not None  # noqa: S101  # what has found nothing is a poll that was handed on
@@ -99,6 +97,11 @@ class _Worker:
         self._channel.send(("ask", number, request, waits))
         if waits:
             exchange.when_gone(partial(self._lose, number))
+
+    def _answer(self, number: int, response: http.Response) -> None:
+        exchange = self._asked.pop(number, None)
+        if exchange is not None:  # or its client has just hung up
+            exchange.answer(response)
 
     def _lose(self, number: int) -> None:
         """The client of a poll that waits in the first process has hung up."""

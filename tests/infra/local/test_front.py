@@ -38,7 +38,9 @@ class Worker:
         self.running = running
         self.lot = running.lot
         self.relayed: list[connection.Exchange] = []
-        self.front = front.Front(running, asyncio.get_running_loop(), lambda exchange, _: self.relayed.append(exchange))
+        self.front = front.Front(
+            running, asyncio.get_running_loop(), lambda exchange, *_: self.relayed.append(exchange)
+        )
         self.queue_id = first.application.verbs.queues.create(HERE, "q", queue.QueueChange())[0].queue_id
 
     async def poll(self, client: Client) -> None:
