@@ -28,6 +28,7 @@ from infra.local.store import shards
 if TYPE_CHECKING:
     from infra.local import line as lines
 
+ALONE = 4  # connections that the first process has before it shares
 _AGAIN_SECONDS = 1  # before a worker that died is replaced
 
 
@@ -83,6 +84,7 @@ class _Worker:
         self.channel: channel.Channel | None = None
         self.questions: list[tuple[Any, ...]] = []  # to be asked when it is ready
         self.asked: dict[int, _Asked] = {}  # what it has relayed and is not answered yet
+        self.given = 0  # connections
 
 
 class Crew:
@@ -101,7 +103,6 @@ class Crew:
         self._loop = loop
         self._thread = threading.get_ident()
         self._workers = [_Worker(number) for number in range(told.workers - 1)]
-        self._turn = 0
         self._news = {worker: collecting.Collected(loop, partial(self._spread, worker)) for worker in self._workers}
         self._stopping = False
         running.lot.elsewhere = self._tell
@@ -113,16 +114,25 @@ class Crew:
         for worker in self._workers:
             self._start(worker)
 
-    def share_out(self, accepted: socket.socket) -> bool:
-        """Give a connection to the next worker in turn; False: it is the first process's own turn."""
+    def share_out(self, accepted: socket.socket, own: int) -> bool:
+        """Give a connection to the worker that has the fewest; False: it is the first process's, which has `own`.
+
+        Few connections stay together, since messages that go from one process to another take longer.
+        """
         ready = [worker for worker in self._workers if worker.ready]
-        self._turn = (self._turn + 1) % (len(ready) + 1)
-        if self._turn == 0:
+        if own < ALONE or not ready:
             return False
-        to = ready[self._turn - 1].channel
-        assert to is not None  # noqa: S101  # for the type checker: who is ready has one
-        to.send(("serve",), accepted.detach())
+        fewest = min(ready, key=self._open)
+        if own <= self._open(fewest):
+            return False
+        assert fewest.channel is not None  # noqa: S101  # for the type checker: who is ready has one
+        fewest.channel.send(("serve",), accepted.detach())
+        fewest.given += 1
         return True
+
+    def _open(self, worker: _Worker) -> int:
+        """How many connections a worker has."""
+        return worker.given - self._running.shared.closed(worker.number)
 
     async def finish(self, seconds: float) -> None:
         """Have the workers finish what they have in hand, in some time; they still answer what they are asked."""
@@ -229,6 +239,7 @@ class Crew:
         worker.finished.set()
         worker.ended.set()
         self._running.shared.park(worker.number, 0)
+        worker.given = self._running.shared.closed(worker.number)
         if worker.process is not None:
             worker.process.kill()  # its channel is gone: it can be of no use, if it lives at all
             worker.process.wait()

@@ -26,11 +26,15 @@ _ROUND_SECONDS = 5  # between looks for connections that say nothing
 class Serving:
     """The connections of one process."""
 
-    def __init__(self, running: runtime.Runtime, relay: front.Relay | None = None) -> None:
+    def __init__(
+        self, running: runtime.Runtime, relay: front.Relay | None = None, closed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Set up; `relay` is the front's, and `closed` is called whenever a connection has ended."""
         self._loop = asyncio.get_running_loop()
         self._running = running
         self._open: set[connection.Connection] = set()
         self._arriving: set[asyncio.Future[Any]] = set()
+        self._closed = closed
         self._ended = asyncio.Event()  # one more connection
         self.front = front.Front(running, self._loop, relay)
         self._watching = asyncio.ensure_future(self._watch())
@@ -46,8 +50,8 @@ class Serving:
 
     def _arrived(self, made: "asyncio.Future[Any]") -> None:
         self._arriving.discard(made)
-        if not made.cancelled():
-            made.exception()  # a client that has gone again is no news
+        if made.cancelled() or made.exception() is not None:  # a client that has gone again is no news
+            self._closed()
 
     async def finish(self, hurry: Callable[[], bool]) -> None:
         """Let what is in hand come to its end, in `GRACE_SECONDS` and while nobody says hurry; then hang up."""
@@ -69,7 +73,15 @@ class Serving:
         self._ended.set()
 
     def _connection(self) -> connection.Connection:
-        return connection.Connection(self.front, self._open, self._loop, self._ended.set)
+        return connection.Connection(self.front, self._open, self._loop, self._lose)
+
+    def _lose(self) -> None:
+        self._ended.set()
+        self._closed()
+
+    def __len__(self) -> int:
+        """How many connections there are."""
+        return len(self._open) + len(self._arriving)
 
     async def _watch(self) -> None:
         """Hang up on who says nothing."""
@@ -134,7 +146,7 @@ class _Server:
                 self._loop.remove_reader(self._listener.fileno())
                 self._loop.call_later(_PAUSE_SECONDS, self._accept_again)
                 return
-            if not self._crew.share_out(accepted):
+            if not self._crew.share_out(accepted, len(self._serving)):
                 self._serving.take_in(accepted)
 
     def _accept_again(self) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import MutableSequence
 
 _OFFSET, _FROZEN_AT, _EPOCH, _PARKED = range(4)  # from `_PARKED` on, one for each worker
-_BOUNDS = _PARKED + config.MOST_WORKERS  # from there on, what each process tells of its messages
+_CLOSED = _PARKED + config.MOST_WORKERS  # from there on, likewise
+_BOUNDS = _CLOSED + config.MOST_WORKERS  # from there on, what each process tells of its messages
 _BYTES = 8 * (_BOUNDS + config.MOST_WORKERS * bounds.NUMBERS)
 
 
@@ -50,11 +51,19 @@ class Shared:
     @property
     def parked(self) -> int:
         """How many polls wait in all workers."""
-        return sum(self._numbers[_PARKED:_BOUNDS])
+        return sum(self._numbers[_PARKED:_CLOSED])
 
     def park(self, worker: int, count: int) -> None:
         """Say how many polls wait in a worker."""
         self._numbers[_PARKED + worker] = count
+
+    def closed(self, worker: int) -> int:
+        """How many connections of a worker have ended."""
+        return self._numbers[_CLOSED + worker]
+
+    def close(self, worker: int) -> None:
+        """One more has."""
+        self._numbers[_CLOSED + worker] += 1
 
     def told(self, process: int) -> "MutableSequence[int]":
         """The numbers in which a process tells of its messages, see `store.bounds`."""

@@ -75,7 +75,7 @@ class _Worker:
         assert self._running.rows is not None  # noqa: S101  # workers keep messages
         self._rows = self._running.rows
         self._running.lot.elsewhere = lambda _, queue_id, count: self._rung.add(queue_id or "", count)
-        self._serving = server.Serving(self._running, relay=self._relay)
+        self._serving = server.Serving(self._running, self._relay, partial(self._shared.close, number))
         self._channel.send(("ready",))
         for queue_id, due in self._rows.dues().items():
             self._heard(queue_id, 0, due)

@@ -21,7 +21,7 @@ from infra.local import config, crew, runtime
 from tests import live
 
 WORKERS = 3
-CONNECTIONS = 2 * WORKERS  # shared out in turn, so every process has two
+CONNECTIONS = crew.ALONE + 2 * (WORKERS - 1)  # as they are shared out: four, two and two
 
 
 def message(body: str, **fields: object) -> str:
@@ -40,7 +40,7 @@ def helpers_of(server: live.Server) -> list[int]:
     return sorted(found)
 
 
-def await_workers(server: live.Server, besides: frozenset[int] = frozenset()) -> list[int]:
+def await_workers(server: live.Server, besides: frozenset[int] = frozenset(), count: int = WORKERS - 1) -> list[int]:
     """The workers, once each has the file open and has had a moment to say so."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def await_workers(server: live.Server, besides: frozenset[int] = frozenset()) ->
             opened = [
                 any(file.readlink().name == "openmns.db" for file in Path(f"/proc/{pid}/fd").iterdir()) for pid in pids
             ]
-            if len(pids) == WORKERS - 1 - len(besides & set(helpers_of(server))) and all(opened):
+            if len(pids) == count - len(besides & set(helpers_of(server))) and all(opened):
                 time.sleep(0.2)
                 return pids
         time.sleep(0.05)
@@ -217,8 +217,9 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(tmp_path):
     with live.serving(tmp_path, *told) as server:
         [victim, other] = await_workers(server)
         server.ask("PUT", "/queues/q", body="<Queue/>")
-        for number in range(CONNECTIONS):
-            assert server.ask("POST", "/queues/q/messages", body=message(str(number))).status == 201
+        with contextlib.ExitStack() as stack:
+            for number, connection in enumerate([stack.enter_context(server.connect()) for _ in range(CONNECTIONS)]):
+                assert connection.ask("POST", "/queues/q/messages", body=message(str(number))).status == 201
         os.kill(victim, signal.SIGKILL)
         await_workers(server, besides=frozenset({victim, other}))
         for _ in range(CONNECTIONS):
@@ -298,8 +299,9 @@ def test_messages_that_workers_kept_are_there_when_the_server_comes_again_with_f
     with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", str(WORKERS)) as server:
         await_workers(server)
         server.ask("PUT", "/queues/q", body="<Queue/>")
-        for number in range(CONNECTIONS):
-            assert server.ask("POST", "/queues/q/messages", body=message(f"{number}" * 3_000)).status == 201
+        with contextlib.ExitStack() as stack:
+            for number, connection in enumerate([stack.enter_context(server.connect()) for _ in range(CONNECTIONS)]):
+                assert connection.ask("POST", "/queues/q/messages", body=message(f"{number}" * 3_000)).status == 201
         server.stop(signal.SIGKILL)
     for workers in ("2", "1"):
         with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", workers) as server:
@@ -406,3 +408,24 @@ def test_questions_to_a_worker_that_cannot_be_started_are_answered(tmp_path, mon
         running.stop()
     assert [type(answer) for answer in answers] == [errors.InternalError] * (2 if is_stopping else 1)
     assert (len(attempts) > 1) is not is_stopping
+
+
+def test_few_connections_stay_together_and_many_are_shared_out(tmp_path):
+    with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", "2") as server:
+        await_workers(server, count=1)
+        server.ask("PUT", "/queues/q", body="<Queue/>")
+
+        def kept() -> list[int]:
+            return [_messages_in(tmp_path / "kept" / f"messages-{process}.journal") for process in range(2)]
+
+        for _ in range(2):  # the second time those of the first have ended
+            before = kept()
+            with contextlib.ExitStack() as stack:
+                for connection in [stack.enter_context(server.connect()) for _ in range(2 * crew.ALONE + 1)]:
+                    assert connection.ask("POST", "/queues/q/messages", body=message("x")).status == 201
+            assert [now - then for now, then in zip(kept(), before, strict=True)] == [crew.ALONE + 1, crew.ALONE]
+
+
+def _messages_in(journal: Path) -> int:
+    """How many messages a journal says were sent."""
+    return journal.read_bytes().count(b"INSERT INTO queue_messages")
