@@ -34,6 +34,7 @@ class Serving:
         self._running = running
         self._open: set[connection.Connection] = set()
         self._arriving: set[asyncio.Future[Any]] = set()
+        self._count = 0  # of connections, those arriving among them
         self._closed = closed
         self._ended = asyncio.Event()  # one more connection
         self.front = front.Front(running, self._loop, relay)
@@ -42,6 +43,7 @@ class Serving:
 
     def take_in(self, accepted: socket.socket) -> None:
         """Serve a connection."""
+        self._count += 1
         accepted.setblocking(False)  # noqa: FBT003  # the socket's
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made = asyncio.ensure_future(self._loop.connect_accepted_socket(self._connection, accepted))
@@ -51,7 +53,7 @@ class Serving:
     def _arrived(self, made: "asyncio.Future[Any]") -> None:
         self._arriving.discard(made)
         if made.cancelled() or made.exception() is not None:  # a client that has gone again is no news
-            self._closed()
+            self._lose()
 
     async def finish(self, hurry: Callable[[], bool]) -> None:
         """Let what is in hand come to its end, in `GRACE_SECONDS` and while nobody says hurry; then hang up."""
@@ -76,12 +78,13 @@ class Serving:
         return connection.Connection(self.front, self._open, self._loop, self._lose)
 
     def _lose(self) -> None:
+        self._count -= 1
         self._ended.set()
         self._closed()
 
     def __len__(self) -> int:
         """How many connections there are."""
-        return len(self._open) + len(self._arriving)
+        return self._count
 
     async def _watch(self) -> None:
         """Hang up on who says nothing."""
