@@ -5,8 +5,9 @@ Of every queue two numbers, which may be too low, but are never too high:
     what the first one of its Active messages ranks
     the moment (ms) when the first one of those that wait comes due
 
-So who finds nothing at his own may see whether another process could have something. A queue has the place that its id
-makes; where several meet at one, what is told of it is only ever lowered, until the process begins anew.
+So who finds nothing at his own may see whether another process could have something. A third number says when somebody
+has claimed there, so that it is seen whether messages are looked after where they are. A queue has the place that its
+id makes; where several meet at one, what is told of it is only ever lowered, until the process begins anew.
 """
 
 import functools
@@ -14,9 +15,14 @@ import zlib
 from collections.abc import MutableSequence
 
 PLACES = 4096
-NUMBERS = 2 * PLACES  # that a process needs
+NUMBERS = 3 * PLACES  # that a process needs
 NOTHING = 1 << 62  # comes after every rank and every moment
 _MOMENT_BITS = 48
+
+
+def priority_of(rank: int) -> int:
+    """The priority in a rank."""
+    return rank >> _MOMENT_BITS
 
 
 def rank(priority: int, visible_at: int) -> int:
@@ -44,10 +50,18 @@ class Bounds:
         """Whether there may be a message that is Active or due."""
         return self.first(queue_id) < NOTHING or self.is_due(queue_id, now)
 
+    def claimed_at(self, queue_id: str) -> int:
+        """When (ms) somebody has claimed who asked this process."""
+        return self._numbers[2 * PLACES + _place(queue_id)]
+
     def clear(self) -> None:
         """There are no messages."""
-        for place in range(NUMBERS):
+        for place in range(2 * PLACES):
             self._numbers[place] = NOTHING
+
+    def claim(self, queue_id: str, now: int) -> None:
+        """Somebody claims who asked this process."""
+        self._numbers[2 * PLACES + _place(queue_id)] = now
 
     def tell_first(self, queue_id: str, rank: int, *, sure: bool) -> None:
         """A message of a queue is Active; if it is `sure`, none ranks before."""

@@ -2,7 +2,8 @@
 
 A process claims its own messages first, and those of others only
 
-    if they should come before: by their priority, or because they have been visible for much longer
+    if they should come before: by their priority, or because they have been visible for much longer where nobody
+    receives
     if its own are too few
 
 The messages of FIFO queues are all kept by the first process: there is one order in a group. Those of queues with a
@@ -22,7 +23,7 @@ from chalicelib.model import dead_letter, errors, queue
 from infra.local.store import bounds, layout, rows
 from infra.local.store.layout import Held, New, Row
 
-LATE_MS = 5000  # messages that became visible so much earlier than its own a process leaves to come first
+LATE_MS = 5000  # that messages are older than a process's own, and nobody has claimed any there, to come before these
 _GROUP = 3  # of `Held`
 Asked: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]  # a verb of `rows.Rows`, and its arguments
 Announce: TypeAlias = Callable[[str, int, int | None], None]  # see `rows.Rows`
@@ -109,6 +110,7 @@ class Shards:
             return taken, None
         if not self.stays and self._comes_elsewhere(queue_id, limit, now):
             raise Elsewhere
+        self._bounds.claim(queue_id, now)
         taken, next_due = self._mine.claim(queue_id, limit, now, visible_at, dead, fifo=False)
         if not taken and not self.stays and self._is_elsewhere(queue_id, now):
             raise Elsewhere
@@ -216,7 +218,12 @@ class Shards:
         """Whether others should have their turn before this process claims its own messages."""
         mine = self._bounds.first(queue_id)
         for of in self._elsewhere:
-            if of.first(queue_id) + LATE_MS < mine or of.is_due(queue_id, now):
+            theirs = of.first(queue_id)
+            if theirs + LATE_MS < mine and (
+                bounds.priority_of(theirs) < bounds.priority_of(mine) or of.claimed_at(queue_id) + LATE_MS < now
+            ):
+                return True
+            if of.is_due(queue_id, now):
                 return True
         return limit > 1 and self._mine.ready(queue_id, limit) < limit and self._is_elsewhere(queue_id, now)
 

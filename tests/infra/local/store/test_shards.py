@@ -111,6 +111,17 @@ def test_messages_that_are_much_older_come_first_whoever_keeps_them(server):
     assert claim(server.crowd, of, now=NOW + LATE + 1) == ["older"]
 
 
+def test_a_process_where_somebody_receives_is_left_to_its_own_messages_however_old(server):
+    of = make_queue()
+    server.two.put_all(of, [make_message("old"), make_message("older")])
+    assert claim(server.two, of, now=NOW + 2 * LATE) == ["old"]
+    for moment, body in ((2 * LATE, "young"), (3 * LATE, "younger"), (3 * LATE + 1, "youngest")):
+        server.one.put(of, make_message(body, enqueued_at=NOW + moment, visible_at=NOW + moment))
+    assert claim(server.one, of, now=NOW + 2 * LATE) == ["young"]
+    assert claim(server.one, of, now=NOW + 3 * LATE) == ["younger"]
+    assert refused(claim, server.one, of, now=NOW + 3 * LATE + 1)
+
+
 def test_a_batch_is_filled_with_messages_of_all(server):
     of = make_queue()
     for number, process in enumerate([server.first, server.one, server.two] * 2):
