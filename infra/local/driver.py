@@ -47,6 +47,7 @@ class Driver:
         lot: parking.ParkingLot,
         run: runners.Run = runners.ThreadRunner,
         messages: engines.LocalEngine | None = None,
+        batch: Callable[[], contextlib.AbstractContextManager[None]] | None = None,
     ) -> None:
         """Set up.
 
@@ -57,8 +58,10 @@ class Driver:
             lot: where those wait who want messages.
             run: how the work on messages is run.
             messages: the engine of messages, if it is another one.
+            batch: in which all calls share one transaction, or one in each engine; None: that of `engine`.
         """
         self._engine = engine
+        self._batch = batch or engine.batch
         self._engines = (engine,) if messages is None else (engine, messages)
         self._clock = clock
         self._lot = lot
@@ -151,9 +154,7 @@ class Driver:
         """Do some work in one transaction."""
         with self._lock:
             try:
-                with contextlib.ExitStack() as batches:
-                    for each in self._engines:
-                        batches.enter_context(each.batch())
+                with self._batch():
                     work()
             except Exception:
                 self.rewind()  # nothing of it is stored

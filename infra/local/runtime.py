@@ -16,6 +16,7 @@ from chalicelib.storage import sealing
 from infra.local import certificates, config, driver, engine, outbox, parking, runners, vault
 from infra.local import clock as clocks
 from infra.local.shared import Shared
+from infra.local.store.layout import Announce
 
 if TYPE_CHECKING:
     from infra.embedded.engine import EmbeddedEngine
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 FILE = "openmns.db"
 MESSAGES = "messages-{}.db"
 _LOCK = "openmns.lock"
-_SWEEP_ROWS = 500  # of messages whose retention is over that go in one transaction
 _INLINE_BYTES = 16_384  # of an item: no engine here charges by the kilobyte, and a second write costs more
-# By a queue's id: how many of its messages have become visible, and when (ms) the next one does of those that now wait.
-Heard = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,6 @@ class Runtime:
     rows: "rows.Rows | None" = None  # the messages that this one keeps, unless they are in the engine's tables
     shards: "shards.Shards | None" = None  # those of all processes, if there are several
     line: "lines.Line | None" = None  # on which the first one asks the others
-    sweep: Callable[[], None] = lambda: None  # let go of messages whose retention is over; a worker does it by itself
     refresh: Callable[[], bool] = lambda: False  # forget what another process may have changed; whether it has
 
     def moving_clock(self, target: int, *, frozen: bool) -> Iterator[None]:
@@ -139,6 +136,7 @@ def start(
             keep_messages=keep,
         )
         bootstrap.install(application)
+        batch = made.batch if messages is made else functools.partial(_both, made, messages)
         runner: driver.Driver = driver.Driver(
             engine=made,
             prefix=decided.table_prefix,
@@ -146,6 +144,7 @@ def start(
             lot=lot,
             run=run,
             messages=None if messages is made else messages,
+            batch=batch,
         )
         if keep is not None and keep.mine is not None:
             _take_over(keep.mine, told, moved)
@@ -160,7 +159,7 @@ def start(
             clock=moved,
             shared=shared,
             held=held.pop_all(),
-            batch=made.batch if messages is made else functools.partial(_both, made, messages),
+            batch=batch,
             outbox=sent,
             rows=keep.mine if keep is not None else None,
             shards=keep.shards if keep is not None else None,
@@ -170,7 +169,7 @@ def start(
     raise AssertionError  # never: the stack swallows no exception
 
 
-def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, number: int, heard: Heard) -> Runtime:
+def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, number: int, heard: Announce) -> Runtime:
     """Make what a worker process needs beside the server's first process, which has called `start`.
 
     Args:
@@ -210,7 +209,6 @@ def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, n
         outbox=outbox.Outbox(),
         rows=keep.mine,
         shards=keep.shards,
-        sweep=lambda: _sweep(messages),
         blocking=False,
         refresh=refresh,
     )
@@ -240,7 +238,7 @@ class _Keep:
     def __init__(
         self,
         made: engine.LocalEngine,
-        heard: Heard,
+        heard: Announce,
         shared: Shared,
         processes: int,
         own: int = 0,
@@ -384,11 +382,6 @@ def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalC
         if process >= told.workers:
             for gone in told.data.glob(f"{path.stem}.*"):
                 gone.unlink()
-
-
-def _sweep(messages: engine.LocalEngine) -> None:
-    while messages.expire(_SWEEP_ROWS) == _SWEEP_ROWS:
-        pass
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ class _Worker:
 
     def _sweep(self) -> None:
         self._loop.call_later(_SWEEP_SECONDS, self._sweep)  # first, for a full disk is not full for ever
-        self._running.sweep()
+        self._rows.sweep()
 
     def _relay(self, exchange: connection.Exchange, request: http.Request, waits: bool) -> None:  # noqa: FBT001  # `Relay`
         """Have the first process answer."""

@@ -11,6 +11,7 @@ index it is in; of what is in an index a verb reads the first entries and nothin
 to be written again at every claim; a row goes with that of its message.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +25,9 @@ INLINE = 2048  # characters or bytes of a payload that stands with its message: 
 RELEASES = 500  # messages that are due, made Active before a verb looks for the best one: all, as good as always
 BURIALS = 500  # messages too old or dead that a verb clears away, before it answers with what it has
 
-
+# Is told after a commit, by a queue's id, how many of its messages have become visible, and when (ms) the first one
+# does of those that wait now and did not before.
+Announce: TypeAlias = Callable[[str, int, int | None], None]
 # Body, properties, what is sealed of both, and by which key; the first three are None where they stand apart.
 Columns: TypeAlias = tuple[str | None, str | None, bytes | None, str | None]
 # A message to be stored: queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id, payload.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, message, queue, receipt
 from chalicelib.storage import sealing
-from infra.local.store import bounds, payloads, rows, shards
-from infra.local.store.layout import Held, New, Row
+from infra.local.store import bounds, payloads, rows
+from infra.local.store.layout import Announce, Held, New, Row
 
 if TYPE_CHECKING:
     from infra.embedded.engine import EmbeddedEngine
@@ -123,7 +123,7 @@ def here(
     seal: sealing.Sealing,
     queues: ports.Queues,
     ids: ports.Ids,
-    announce: shards.Announce,
+    announce: Announce,
     tells: bounds.Bounds | None = None,
     among: Callable[[rows.Rows], Rows] = lambda mine: mine,
 ) -> Messages:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from infra.embedded import database
 
 INSERT_APART = "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)"
-_APART = (None, None, None)
+APART = (None, None, None)
 _UNGROUPED = (None, None)
 _INSERT = (
     "INSERT INTO queue_messages (queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id,"
@@ -93,14 +93,14 @@ class Payloads:
         """Store a message with its payload, in a state; of a FIFO queue with the key of its group and its place."""
         body, properties, sealed, by = columns = new[-1]
         size = len(body or "") + len(properties or "") + len(sealed or b"")
-        inline = columns if size <= layout.INLINE else (*_APART, by)
+        inline = columns if size <= layout.INLINE else (*APART, by)
         cursor = self._db.write(_INSERT, (*new[:-1], int(state), *where, *inline))
         if inline is not columns:
             self._db.write(INSERT_APART, (cursor.lastrowid, body, properties, sealed))
 
     def read(self, n: int, columns: Columns) -> Columns:
         """All of a payload, given what stands in the row `n` of its message."""
-        if columns[:3] != _APART:
+        if columns[:3] != APART:
             return columns
         row = self._db.execute("SELECT body, properties, sealed FROM queue_bodies WHERE n = ?", (n,)).fetchone()
         if row is None:

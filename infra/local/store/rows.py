@@ -15,14 +15,14 @@ from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, queue
 from chalicelib.storage import errors as engine_errors
 from infra.local.store import bounds, groups, layout, payloads
-from infra.local.store.layout import Gathered, Held, New, Row, State
+from infra.local.store.layout import Announce, Gathered, Held, New, Row, State
 
 if TYPE_CHECKING:
     from infra.embedded import engine
 
 T = TypeVar("T")
 
-_PURGE_ROWS = 500  # of a deleted queue that go in one transaction
+_PURGE_ROWS = 500  # of a deleted queue, or whose retention is over, that go in one transaction
 _FIELDS = (
     "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
     " body, properties, sealed, sealed_by"
@@ -76,7 +76,6 @@ _COPY = (
     f"INSERT OR IGNORE INTO queue_messages ({', '.join(layout.COLUMNS)})"  # noqa: S608  # the same
     f" VALUES ({', '.join('?' * len(layout.COLUMNS))})"
 )
-_APART = (None, None, None)
 _EXISTS = "SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?"
 _FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
 
@@ -94,7 +93,7 @@ class Rows:
         codec: payloads.Codec,
         queues: ports.Queues,
         ids: ports.Ids,
-        announce: Callable[[str, int, int | None], None],
+        announce: Announce,
         tells: bounds.Bounds | None = None,
     ) -> None:
         """Set up.
@@ -104,8 +103,7 @@ class Rows:
             codec: reads and writes what dead letters hold.
             queues: tells whether a dead-letter queue is still there.
             ids: makes stamps, and the ids of dead letters.
-            announce: is called after a commit with a queue's id, how many of its messages have become visible, and
-                the earliest moment (ms) of those that wait now.
+            announce: is told what has changed for who waits.
             tells: what other processes are told; None: there are no others.
         """
         self._tells = tells
@@ -190,12 +188,16 @@ class Rows:
     def settled_counts(self, queue_ids: Sequence[str]) -> dict[str, queue.Counts]:
         """The same, after what is due or over by now has been released and deleted."""
         now = self._engine.milliseconds()
-        while self._engine.expire(_PURGE_ROWS) == _PURGE_ROWS:
-            pass
+        self.sweep()
         for queue_id in queue_ids:
             while self.release(queue_id, now, layout.RELEASES, None, fifo=False).count == layout.RELEASES:
                 pass
         return self.counts(queue_ids)
+
+    def sweep(self) -> None:
+        """Delete all messages whose retention is over, see `Guest.expire`."""
+        while self._engine.expire(_PURGE_ROWS) == _PURGE_ROWS:
+            pass
 
     def dues(self) -> dict[str, int]:
         """When the first one is due of the messages that wait, by queue."""
@@ -229,7 +231,7 @@ class Rows:
                 gathered.wait_until(visible_at)
             else:
                 gathered.put(bounds.rank(priority, visible_at))
-            if (body, properties, sealed) != _APART:
+            if (body, properties, sealed) != payloads.APART:
                 self.db.write(payloads.INSERT_APART, (copy.lastrowid, body, properties, sealed))
 
     def _let_go(self, page: Sequence[Row]) -> None:

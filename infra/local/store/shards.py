@@ -14,19 +14,18 @@ What a process cannot do with its own messages it leaves undone, without having 
 ask the others and wait for their answers, which takes a greenlet (`line`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from chalicelib import telemetry
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, queue
 from infra.local.store import bounds, layout, rows
-from infra.local.store.layout import Held, New, Row
+from infra.local.store.layout import Announce, Held, New, Row
 
 LATE_MS = 5000  # that messages are older than a process's own, and nobody has claimed any there, to come before these
 _GROUP = 3  # of `Held`
 Asked: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]  # a verb of `rows.Rows`, and its arguments
-Announce: TypeAlias = Callable[[str, int, int | None], None]  # see `rows.Rows`
 
 
 class Elsewhere(BaseException):  # a way to go on, which no handler of errors should see

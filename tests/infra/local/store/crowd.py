@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.broker import ports
 from chalicelib.storage import sealing
 from infra.embedded.engine import EmbeddedEngine
-from infra.local.store import bounds, messages, rows, shards
+from infra.local.store import bounds, layout, messages, rows, shards
 
 
 class Others:
@@ -41,7 +41,7 @@ class Crowd:
         seal: sealing.Sealing,
         queues: ports.Queues,
         ids: ports.Ids,
-        announce: shards.Announce = lambda queue_id, visible, due: None,
+        announce: layout.Announce = lambda queue_id, visible, due: None,
         processes: int = 3,
     ) -> None:
         self.engines = [
@@ -71,7 +71,7 @@ class Crowd:
         self.elsewhere = 0  # verbs that one process could not do alone
 
     def _among(
-        self, process: int, told: Sequence[list[int]], announce: shards.Announce
+        self, process: int, told: Sequence[list[int]], announce: layout.Announce
     ) -> Callable[[rows.Rows], shards.Shards]:
         def among(mine: rows.Rows) -> shards.Shards:
             self.rows.append(mine)
