@@ -5,7 +5,6 @@ the door is another one, and no transaction is opened: no signature is checked, 
 is the rate that no change behind the door can exceed.
 """
 
-import contextlib
 import dataclasses
 import functools
 import sys
@@ -72,7 +71,7 @@ def main(port: int) -> None:
         running = runtime.start(told, run=runner)
         constant = dataclasses.replace(running.application, door=cast("Any", ConstantDoor()))
         try:
-            changed = dataclasses.replace(running, application=constant, batch=contextlib.nullcontext)
+            changed = dataclasses.replace(running, application=constant, together=lambda work: work())
             server.serve(changed, told, listener, runner)
         finally:
             running.stop()

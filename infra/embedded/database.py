@@ -292,6 +292,13 @@ class Database:
             raise RuntimeError("A batch cannot be started within a batch.")
         self.in_batch = True
 
+    def skip_batch(self) -> bool:
+        """End a batch in which nothing was written, if that is so."""
+        if self._writing or self._lost is not None or self.gathered:
+            return False
+        self.in_batch = False
+        return True
+
     def finish_batch(self) -> None:
         """Commit what was written since `start_batch`.
 

@@ -7,11 +7,10 @@ returns what the client would, and raises `botocore.exceptions.ClientError`: all
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from infra.embedded import (
     catalog,
@@ -28,6 +27,7 @@ from infra.embedded import (
 )
 
 if TYPE_CHECKING:
+    import contextlib
     import os
     import pathlib
 
@@ -110,6 +110,7 @@ class EmbeddedEngine:
         self._lock = threading.RLock()
         self._listeners: tuple[Listener, ...] = ()
         self._db = database.Database(path, durability)
+        self._batch = _Batch(self)
         try:
             self._catalog = catalog.Catalog(self._db)
         except sqlite3.DatabaseError as error:
@@ -134,8 +135,7 @@ class EmbeddedEngine:
         with self._lock:
             return self._db.foreign_commits()
 
-    @contextlib.contextmanager
-    def batch(self) -> Iterator[None]:
+    def batch(self) -> contextlib.AbstractContextManager[None]:
         """Let this thread's calls share one transaction, committed at the end unless an exception ends it.
 
         Each call is still atomic by itself, and a refused one does not disturb the others. No call may be answered to
@@ -144,15 +144,29 @@ class EmbeddedEngine:
         Raises:
             ClientError: SQLite failed, and nothing of the batch was stored.
         """
-        with self._lock:
+        return self._batch
+
+    def enter_batch(self) -> None:
+        """Begin what `batch` describes."""
+        self._lock.acquire()
+        try:
             self._db.start_batch()
-            try:
-                yield
-            except BaseException:
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def leave_batch(self, *, failed: bool) -> None:
+        """End it."""
+        try:
+            if failed:
                 self._db.drop_batch()
-                raise
+                return
+            if self._db.skip_batch():
+                return
             self._gate(_BATCH, lambda _: self._db.finish_batch(), None)
             news = self._db.take_news()
+        finally:
+            self._lock.release()
         if news is not None:
             self._announce(*news)
 
@@ -197,16 +211,16 @@ class EmbeddedEngine:
         """
         with self._lock:
             if self._db.in_batch:
-                return self._gate(_TRANSACT, self._begun, work)
-        with self.batch():
-            return self._gate(_TRANSACT, self._begun, work)
+                try:
+                    self._db.begin()
+                    return work()
+                except BaseException as error:  # noqa: BLE001  # the gate knows them all
+                    return self._gate(_TRANSACT, _raise, error)
+        with self._batch:
+            return self.transact(work)
 
     def _caught_up(self, work: Callable[[], _Result]) -> _Result:
         self._db.catch_up()
-        return work()
-
-    def _begun(self, work: Callable[[], _Result]) -> _Result:
-        self._db.begin()
         return work()
 
     def expire(self, limit: int) -> int:
@@ -475,3 +489,20 @@ class EmbeddedEngine:
                 listener(touched)
         if gathered and self._db.guest is not None:
             self._db.guest.announce(gathered)
+
+
+class _Batch:
+    """The context of a batch; there is one for all, since every group of requests enters it."""
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        self._engine.enter_batch()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._engine.leave_batch(failed=kind is not None)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

@@ -6,7 +6,6 @@ due. Between writes it sleeps until the next one is due. Messages of queues that
 stream: of these it is told when they come due.
 """
 
-import contextlib
 import itertools
 import threading
 import time
@@ -47,7 +46,6 @@ class Driver:
         lot: parking.ParkingLot,
         run: runners.Run = runners.ThreadRunner,
         messages: engines.LocalEngine | None = None,
-        batch: Callable[[], contextlib.AbstractContextManager[None]] | None = None,
     ) -> None:
         """Set up.
 
@@ -58,11 +56,10 @@ class Driver:
             lot: where those wait who want messages.
             run: how the work on messages is run.
             messages: the engine of messages, if it is another one.
-            batch: in which all calls share one transaction, or one in each engine; None: that of `engine`.
         """
         self._engine = engine
-        self._batch = batch or engine.batch
         self._engines = (engine,) if messages is None else (engine, messages)
+        self._in_one = engines.together(*self._engines)
         self._clock = clock
         self._lot = lot
         # Partition, and process that told of it -> when the next message is due, ms; under the lock that follows. Each
@@ -154,8 +151,7 @@ class Driver:
         """Do some work in one transaction."""
         with self._lock:
             try:
-                with self._batch():
-                    work()
+                self._in_one(work)
             except Exception:
                 self.rewind()  # nothing of it is stored
                 raise

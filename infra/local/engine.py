@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from chalicelib.storage import client, schema
+
+Together: TypeAlias = Callable[[Callable[[], Any]], Any]  # runs work, and returns what it does
 
 
 class LocalEngine(client.Client, Protocol):
@@ -45,6 +47,21 @@ class LocalEngine(client.Client, Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+def together(engine: LocalEngine, other: LocalEngine | None = None) -> Together:
+    """What has the calls of some work share one transaction of an engine, and one of another engine if there is one."""
+
+    def in_one(work: Callable[[], Any]) -> Any:
+        with engine.batch():
+            return work()
+
+    def in_each(work: Callable[[], Any]) -> Any:
+        assert other is not None  # noqa: S101  # see below
+        with engine.batch(), other.batch():
+            return work()
+
+    return in_one if other is None else in_each
 
 
 CHECKPOINTS = schema.Table(name="checkpoints", sorted=False)  # the driver's: how far each stream was read

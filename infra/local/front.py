@@ -7,6 +7,7 @@ that hangs up while it waits is not given a message.
 
 import asyncio
 import dataclasses
+import functools
 import operator
 import re
 import threading
@@ -27,8 +28,7 @@ _THREADS = 16
 _REMEMBERED = 10_000  # paths
 Relay = Callable[[connection.Exchange, http.Request, bool], None]  # and whether a poll waits there
 Asker = Callable[[Any], None]  # is given the answer to a question of the first process
-_OWN = re.compile(r"/health|/queues/[^/]+/messages/?")  # what a worker serves itself
-_STEADY = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")  # what changes nothing that processes remember
+_MESSAGES = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")
 _TOGETHER = 64  # requests in one transaction, so that none waits long for the others
 
 
@@ -80,6 +80,18 @@ class _Elsewhere:
         self._visit.exchange.when_gone(tell)
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _is_own(path: str) -> bool:
+    """Whether a worker serves it itself."""
+    return _is_steady(path) and not path.startswith("/topics/")
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _is_steady(path: str) -> bool:
+    """Whether it changes nothing that processes remember."""
+    return _MESSAGES.fullmatch(path) is not None
+
+
 _SENDS_FIRST = operator.attrgetter("is_receive")
 
 
@@ -91,6 +103,7 @@ class Front:
         self._relay = relay
         self._running = running
         self._lot = running.lot
+        self._shards = running.shards
         self._door = running.application.door
         self._loop = loop
         self._in_hand: list[_Visit] = []
@@ -107,7 +120,7 @@ class Front:
             if self._running.refresh():
                 self._elsewhere.clear()
             is_elsewhere = request.path in self._elsewhere
-            if is_elsewhere or not _OWN.fullmatch(request.path):
+            if is_elsewhere or not _is_own(request.path):
                 self._relay(exchange, request, is_elsewhere and request.method == "GET")
                 return
         if request.path.startswith(helpers.PREFIX):
@@ -119,7 +132,7 @@ class Front:
         if isinstance(admitted, http.Response):
             exchange.answer(admitted)
             return
-        is_change = _STEADY.fullmatch(request.path) is None
+        is_change = not _is_steady(request.path)
         visit = _Visit(exchange, request, admitted, is_receive=request.method == "GET", is_change=is_change)
         if is_change and self._running.line is not None:
             # It may want to know of all messages, and cannot be begun again: its nonce is used up by then.
@@ -153,11 +166,11 @@ class Front:
         visits, self._in_hand = self._in_hand[:_TOGETHER], self._in_hand[_TOGETHER:]
         if self._in_hand:
             self._loop.call_soon(self._flush)
-        visits.sort(key=_SENDS_FIRST)  # a receive then finds what is sent beside it, and need not wait
+        if len(visits) > 1:
+            visits.sort(key=_SENDS_FIRST)  # a receive then finds what is sent beside it, and need not wait
         mark = self._lot.mark()
         try:
-            with self._running.batch():
-                steps = [self._look(visit) for visit in visits]
+            steps = self._running.together(lambda: [self._look(visit) for visit in visits])
         except Exception:  # noqa: BLE001  # nothing of the batch is stored: nobody may be told otherwise
             telemetry.logger.exception("requests failed together")
             self._running.recover()
@@ -173,9 +186,9 @@ class Front:
         """Run a look; None: nobody wants an answer any more."""
         if self._is_unwanted(visit):
             return None
-        if self._running.shards is None:
+        if self._shards is None:
             return visit.look()
-        self._running.shards.stays = visit.stays_since is not None
+        self._shards.stays = visit.stays_since is not None
         try:
             return visit.look()
         except shards.Elsewhere as elsewhere:
@@ -215,8 +228,7 @@ class Front:
     def _answer(self) -> None:
         asked, self._asked = self._asked, []
         try:
-            with self._running.batch():
-                answers = [answer() for _, answer in asked]
+            answers = self._running.together(lambda: [answer() for _, answer in asked])
         except Exception:  # noqa: BLE001  # nothing of the batch is stored
             telemetry.logger.exception("questions failed together")
             self._running.recover()
@@ -245,35 +257,35 @@ class Front:
         exchange.answer(response)
 
     def _settle(self, visit: _Visit, step: operations.Step | None, mark: int = 0) -> None:
+        if step is None:
+            return
         try:
-            self._conclude(visit, step, mark)
+            if isinstance(step, operations.Waiting):
+                self._wait(visit, step, mark)
+                return
+            if visit.woken_at:
+                self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
+            if visit.is_change:
+                self._running.shared.turn()
+            visit.exchange.answer(step)
         except Exception:  # noqa: BLE001  # one broken connection is no reason not to answer the others
             telemetry.logger.exception("an answer could not be given")
 
-    def _conclude(self, visit: _Visit, step: operations.Step | None, mark: int) -> None:
-        if step is None:
-            return
-        if isinstance(step, operations.Waiting):
-            if visit.exchange.nothing is not None:
-                visit.exchange.nothing()
-            elif not visit.exchange.gone:
-                seconds = max(0, step.ends_at - self.now()) / 1000
-                _Wait(
-                    exchange=visit.exchange,
-                    request=visit.request,
-                    step=step,
-                    mark=mark,
-                    lot=self._lot,
-                    seconds=seconds,
-                    visit=self._visit,
-                    loop=self._loop,
-                )
-            return
-        if visit.woken_at:
-            self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
-        if visit.is_change:
-            self._running.shared.turn()
-        visit.exchange.answer(step)
+    def _wait(self, visit: _Visit, step: operations.Waiting, mark: int) -> None:
+        if visit.exchange.nothing is not None:
+            visit.exchange.nothing()
+        elif not visit.exchange.gone:
+            seconds = max(0, step.ends_at - self.now()) / 1000
+            _Wait(
+                exchange=visit.exchange,
+                request=visit.request,
+                step=step,
+                mark=mark,
+                lot=self._lot,
+                seconds=seconds,
+                visit=self._visit,
+                loop=self._loop,
+            )
 
 
 def _next(work: helpers.Work) -> http.Response | None:

@@ -39,7 +39,7 @@ class Runtime:
     clock: clocks.LocalClock
     shared: Shared
     held: contextlib.ExitStack  # the engine, and the data folder
-    batch: Callable[[], contextlib.AbstractContextManager[None]]  # in which the engine's calls share one transaction
+    together: engine.Together  # has the engine's calls share one transaction
     outbox: outbox.Outbox
     blocking: bool  # whether a call of the engine takes so long that it should not be made on an event loop
     rows: "rows.Rows | None" = None  # the messages that this one keeps, unless they are in the engine's tables
@@ -136,7 +136,6 @@ def start(
             keep_messages=keep,
         )
         bootstrap.install(application)
-        batch = made.batch if messages is made else functools.partial(_both, made, messages)
         runner: driver.Driver = driver.Driver(
             engine=made,
             prefix=decided.table_prefix,
@@ -144,7 +143,6 @@ def start(
             lot=lot,
             run=run,
             messages=None if messages is made else messages,
-            batch=batch,
         )
         if keep is not None and keep.mine is not None:
             _take_over(keep.mine, told, moved)
@@ -159,7 +157,7 @@ def start(
             clock=moved,
             shared=shared,
             held=held.pop_all(),
-            batch=batch,
+            together=engine.together(made, None if messages is made else messages),
             outbox=sent,
             rows=keep.mine if keep is not None else None,
             shards=keep.shards if keep is not None else None,
@@ -205,7 +203,7 @@ def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, n
         clock=moved,
         shared=shared,
         held=held,
-        batch=messages.batch,
+        together=engine.together(messages),
         outbox=outbox.Outbox(),
         rows=keep.mine,
         shards=keep.shards,
@@ -382,12 +380,6 @@ def _take_over(mine: "rows.Rows", told: config.LocalConfig, moved: clocks.LocalC
         if process >= told.workers:
             for gone in told.data.glob(f"{path.stem}.*"):
                 gone.unlink()
-
-
-@contextlib.contextmanager
-def _both(made: engine.LocalEngine, messages: engine.LocalEngine) -> Iterator[None]:
-    with made.batch(), messages.batch():
-        yield
 
 
 def _claim(folder: Path, held: contextlib.ExitStack) -> None:

@@ -1,10 +1,10 @@
 """Polls in a worker process while other processes look for them."""
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import pytest
 
@@ -140,12 +140,11 @@ def test_what_wakes_a_client_that_has_just_gone_is_for_those_who_wait_in_other_p
 
 def test_what_fails_with_others_is_answered_once_though_another_process_was_to_answer(run):
     async def scenario(worker: Worker) -> None:
-        @contextlib.contextmanager
-        def failing() -> Iterator[None]:
-            yield
+        def failing(work: Callable[[], object]) -> NoReturn:
+            work()
             raise OSError(28, "No space left on device")
 
-        failed = Worker(worker.first, dataclasses.replace(worker.running, batch=failing))
+        failed = Worker(worker.first, dataclasses.replace(worker.running, together=failing))
         client = Client()
         worker.send()
         await failed.poll(client)
