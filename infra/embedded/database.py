@@ -122,6 +122,7 @@ class Database:
         touched: the tables whose streams got records that are not announced yet.
         gathered: what the guest has gathered and not announced yet.
         guest: who else keeps tables in the file.
+        undone: how often something was rolled back, which what somebody remembers may be of.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, durability: Durability) -> None:
@@ -131,6 +132,7 @@ class Database:
         self.gathered: dict[str, Any] = {}
         self.guest: Guest | None = None
         self.in_batch = False
+        self.undone = 0
         self._writing = False
         self._lost: sqlite3.Error | None = None
         self._journal: journal.Journal | None = None
@@ -270,6 +272,7 @@ class Database:
         """Commit or roll back what is open, if anything is, and let the next writer in."""
         if how == "ROLLBACK":  # or SQLite has rolled back by itself
             self._behind = self._journal is not None
+            self.undone += 1
         if self._connection.in_transaction:
             self.execute(how)
         self._leave_queue()

@@ -67,6 +67,10 @@ COLUMNS = (  # of a message but its number
     "sealed",
     "sealed_by",
 )
+FIELDS = (  # of a `Row` of an ordinary queue
+    "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
+    " body, properties, sealed, sealed_by"
+)
 STATEMENTS = (
     """
     CREATE TABLE IF NOT EXISTS queue_messages (

@@ -14,7 +14,7 @@ from botocore import exceptions
 from chalicelib.broker import ports
 from chalicelib.model import dead_letter, errors, queue
 from chalicelib.storage import errors as engine_errors
-from infra.local.store import bounds, groups, layout, payloads
+from infra.local.store import ahead, bounds, groups, layout, payloads
 from infra.local.store.layout import Announce, Gathered, Held, New, Row, State
 
 if TYPE_CHECKING:
@@ -23,20 +23,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PURGE_ROWS = 500  # of a deleted queue, or whose retention is over, that go in one transaction
-_FIELDS = (
-    "n, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, group_id,"
-    " body, properties, sealed, sealed_by"
-)
 _EARLIEST = (
     f"SELECT visible_at FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} ORDER BY visible_at LIMIT 1"  # noqa: S608  # our own names
 )
 _DUES = f"SELECT queue, min(visible_at) FROM queue_messages WHERE state = {State.WAITING:d} GROUP BY queue"  # noqa: S608  # the same
-_READY = (
-    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
-    " AND (priority, visible_at, id) > (?, ?, ?) ORDER BY priority, visible_at, id LIMIT ?"
-)
 _DUE = (
-    f"SELECT {_FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} AND visible_at <= ?"  # noqa: S608  # our own names
+    f"SELECT {layout.FIELDS} FROM queue_messages WHERE queue = ? AND state = {State.WAITING:d} AND visible_at <= ?"  # noqa: S608  # our own names
     " ORDER BY visible_at LIMIT ?"
 )
 _CLAIM = (
@@ -61,10 +53,6 @@ _FORGET = (
     "DELETE FROM queue_marks WHERE (queue, id) IN"
     " (SELECT queue, id FROM queue_marks WHERE until <= ? ORDER BY until, queue, id LIMIT ?)"
 )
-_BEST = (
-    f"SELECT priority, visible_at FROM queue_messages WHERE queue = ? AND state = {State.READY:d}"  # noqa: S608  # our own names
-    " ORDER BY priority, visible_at, id LIMIT 1"
-)
 _COUNT_READY = (
     f"SELECT count(*) FROM (SELECT 1 FROM queue_messages WHERE queue = ? AND state = {State.READY:d} LIMIT ?)"  # noqa: S608  # our own names
 )
@@ -77,8 +65,6 @@ _COPY = (
     f" VALUES ({', '.join('?' * len(layout.COLUMNS))})"
 )
 _EXISTS = "SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?"
-_FIRST = (0, 0, "")  # comes before every place in the index of those that are ready
-
 _NOTHING = Gathered()
 _HELD_GROUP = 3  # of `Held`
 
@@ -114,6 +100,7 @@ class Rows:
         self._announce = announce
         self.db = engine.host(self, layout.STATEMENTS)
         self._payloads = payloads.Payloads(self.db)
+        self._ahead = ahead.Ahead(self.db)
         self._groups = groups.Groups(db=self.db, payloads=self._payloads, ids=ids, move=self._move)
         if tells is not None:
             self._read(lambda: self._tell_all(tells))
@@ -231,6 +218,7 @@ class Rows:
                 gathered.wait_until(visible_at)
             else:
                 gathered.put(bounds.rank(priority, visible_at))
+                self._ahead.forget(queue_id)
             if (body, properties, sealed) != payloads.APART:
                 self.db.write(payloads.INSERT_APART, (copy.lastrowid, body, properties, sealed))
 
@@ -267,9 +255,10 @@ class Rows:
             layout.gathered(self.db, queue_id).count(state, dequeues, -1)
             if state == State.GROUPED:
                 self._groups.miss(queue_id, group_key, now)
-        if self._tells is not None:
-            for queue_id in {queue_id for _, queue_id, *_ in rows}:
-                layout.gathered(self.db, queue_id).see_first(self._best(queue_id))
+        for queue_id in {queue_id for _, queue_id, *_ in rows}:
+            self._ahead.forget(queue_id)
+            if self._tells is not None:
+                layout.gathered(self.db, queue_id).see_first(self._ahead.first(queue_id))
         return len(rows) + self.db.write(_FORGET, (now, limit - len(rows))).rowcount
 
     def _tell_all(self, tells: bounds.Bounds) -> None:
@@ -277,7 +266,7 @@ class Rows:
         tells.clear()
         for (queue_id,) in self.db.execute("SELECT queue FROM queue_counts").fetchall():
             earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
-            tells.tell_first(queue_id, self._best(queue_id), sure=False)
+            tells.tell_first(queue_id, self._ahead.first(queue_id), sure=False)
             tells.tell_due(queue_id, bounds.NOTHING if earliest is None else earliest[0], sure=False)
 
     def _read(self, work: Callable[[], T]) -> T:
@@ -295,7 +284,7 @@ class Rows:
     # --- Ordinary queues, within a transaction ------------------------------------------------------------------------
 
     def _insert(self, new: New) -> None:
-        queue_id, _, _, priority, enqueued_at, _, visible_at, *_ = new
+        queue_id, message_id, _, priority, enqueued_at, _, visible_at, *_ = new
         waits = visible_at > enqueued_at
         self._payloads.insert(new, State.WAITING if waits else State.READY)
         gathered = layout.gathered(self.db, queue_id)
@@ -304,23 +293,27 @@ class Rows:
             gathered.wait_until(visible_at)
         else:
             gathered.put(bounds.rank(priority, visible_at))
+            self._ahead.put(queue_id, (priority, visible_at, message_id))
 
     def _claim(
         self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
         next_due = self._release_before(queue_id, now, dead)
-        ready = self._ready(queue_id, limit, now, dead)
         taken = []
-        for row in ready:
-            n, first_at, stamp = row[0], row[9], self._ids.stamp()
-            self.db.write(_CLAIM, (visible_at, stamp, now, n))
-            first_at = now if first_at is None else first_at
-            taken.append(
-                (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
-            )
+        try:
+            for row in self._ready(queue_id, limit, now, dead):
+                n, first_at, stamp = row[0], row[9], self._ids.stamp()
+                self.db.write(_CLAIM, (visible_at, stamp, now, n))
+                first_at = now if first_at is None else first_at
+                taken.append(
+                    (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
+                )
+        except BaseException:
+            self._ahead.forget(queue_id)
+            raise
         if self._tells is not None:
             gathered = layout.gathered(self.db, queue_id)
-            gathered.see_first(self._best(queue_id) if len(ready) == limit else bounds.NOTHING)
+            gathered.see_first(self._ahead.first(queue_id))
             gathered.see_due(next_due)
         if taken:
             gathered = layout.gathered(self.db, queue_id)
@@ -331,35 +324,33 @@ class Rows:
 
     def _peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
         self._release_before(queue_id, now, dead)
-        ready = self._ready(queue_id, limit, now, dead)
-        return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
+        self._ahead.forget(queue_id)
+        try:
+            ready = self._ready(queue_id, limit, now, dead)
+            return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
+        finally:
+            self._ahead.forget(queue_id)  # they have been taken, and stay
 
     def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
         """Up to `limit` Active messages, best first; what is too old or dead goes on the way."""
         found: list[Row] = []
-        after: tuple[int, int, str] = _FIRST
-        gone = 0
+        gone = stuck = 0
         while len(found) < limit and gone < layout.BURIALS:
-            width = limit - len(found)
-            page = self.db.execute(_READY, (queue_id, *after, width)).fetchall()
+            page = self._ahead.take(queue_id, limit - len(found))
+            if not page:
+                break
             for row in page:
                 if row[5] <= now:
                     self._bury(queue_id, row, State.READY)
                 elif dead is not None and dead.takes(row[8]):
-                    self._bring(row, State.READY, now, dead)
+                    stuck += not self._bring(row, State.READY, now, dead)
                 else:
                     found.append(row)
                     continue
                 gone += 1
-            if len(page) < width:
-                break
-            after = (page[-1][3], page[-1][6], page[-1][1])
+        if stuck:
+            self._ahead.forget(queue_id)
         return found
-
-    def _best(self, queue_id: str) -> int:
-        """What the first Active message ranks."""
-        found = self.db.execute(_BEST, (queue_id,)).fetchone()
-        return bounds.NOTHING if found is None else bounds.rank(*found)
 
     def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
         """Make Active what is due; when the next one is."""
@@ -378,6 +369,7 @@ class Rows:
                 gathered = layout.gathered(self.db, queue_id)
                 gathered.count(State.WAITING, row[8], -1)
                 gathered.put(bounds.rank(row[3], row[6]))
+                self._ahead.put(queue_id, (row[3], row[6], row[1]))
         earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
         next_due = None if earliest is None else int(earliest[0])
         if self._tells is not None:
@@ -438,6 +430,7 @@ class Rows:
     # --- All queues, within a transaction -----------------------------------------------------------------------------
 
     def _purge(self, queue_id: str) -> bool:
+        self._ahead.forget(queue_id)
         for statement in _PURGES:
             if self.db.write(statement, (queue_id, _PURGE_ROWS)).rowcount:
                 return True

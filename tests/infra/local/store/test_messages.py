@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sqlite3
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -227,27 +226,6 @@ def test_a_send_is_one_statement_a_receive_three_and_a_delete_one(kept, monkeypa
     calls.clear()
     kept.messages.delete([held.receipt(of)], now=NOW)
     assert calls == ["BEGIN", "DELETE", "INSERT", "COMMIT"]
-
-
-def test_two_processes_on_one_file_share_messages_out_and_count_them_together(tmp_path, kind):
-    both = [Kept(tmp_path / "openmns.db") for _ in range(2)]
-    of = kind.make_queue()
-    both[0].messages.put_all(of, [kind.make_message(f"{number}").evolve(group_id=f"{number}") for number in range(60)])
-    got: list[str] = []
-
-    def consume(one: Kept) -> None:
-        while taken := one.claim(of, limit=3):
-            got.extend(found.body for found in taken)
-
-    threads = [threading.Thread(target=consume, args=(one,)) for one in both]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sorted(got, key=int) == [f"{number}" for number in range(60)]
-    assert [one.count(of) for one in both] == [(0, 60, 0)] * 2
-    for one in both:
-        one.engine.close()
 
 
 def test_a_large_body_is_not_written_again_by_a_claim(kept):
