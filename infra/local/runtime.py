@@ -272,7 +272,7 @@ class _Keep:
             queues=queues,
             ids=ids,
             announce=self._heard,
-            tells=told[self._own] if self._processes > 1 else None,
+            tells=told[self._own],
             among=among,
         )
         return kept, kept

@@ -129,7 +129,8 @@ def here(
 ) -> Messages:
     """Messages in the file of an engine of this process, see `rows.Rows`; `among` adds those of other processes."""
     codec = payloads.Codec(seal)
-    mine = rows.Rows(engine=engine, codec=codec, queues=queues, ids=ids, announce=announce, tells=tells)
+    told = tells or bounds.Bounds(bounds.numbers())
+    mine = rows.Rows(engine=engine, codec=codec, queues=queues, ids=ids, announce=announce, tells=told)
     return Messages(among(mine), codec)
 
 

@@ -80,7 +80,7 @@ class Rows:
         queues: ports.Queues,
         ids: ports.Ids,
         announce: Announce,
-        tells: bounds.Bounds | None = None,
+        tells: bounds.Bounds,
     ) -> None:
         """Set up.
 
@@ -90,7 +90,7 @@ class Rows:
             queues: tells whether a dead-letter queue is still there.
             ids: makes stamps, and the ids of dead letters.
             announce: is told what has changed for who waits.
-            tells: what other processes are told; None: there are no others.
+            tells: what is told of these messages, to other processes and to this one.
         """
         self._tells = tells
         self._engine = engine
@@ -102,8 +102,7 @@ class Rows:
         self._payloads = payloads.Payloads(self.db)
         self._ahead = ahead.Ahead(self.db)
         self._groups = groups.Groups(db=self.db, payloads=self._payloads, ids=ids, move=self._move)
-        if tells is not None:
-            self._read(lambda: self._tell_all(tells))
+        self._read(self._tell_all)
 
     # --- The verbs ----------------------------------------------------------------------------------------------------
 
@@ -201,7 +200,14 @@ class Rows:
 
     def take_over(self, file: "engine.EmbeddedEngine") -> None:
         """Take over the messages of ordinary queues that another file holds; those that are here already stay."""
-        other = Rows(engine=file, codec=self._codec, queues=self._queues, ids=self._ids, announce=lambda *_: None)
+        other = Rows(
+            engine=file,
+            codec=self._codec,
+            queues=self._queues,
+            ids=self._ids,
+            announce=lambda *_: None,
+            tells=bounds.Bounds(bounds.numbers()),
+        )
         while page := other._read(lambda: other.db.execute(_PAGE).fetchall()):
             self._transact(functools.partial(self._take_in, page))
             other._transact(functools.partial(other._let_go, page))
@@ -237,10 +243,9 @@ class Rows:
     def announce(self, gathered: dict[str, Gathered]) -> None:
         """See `database.Guest`."""
         for queue_id, of in gathered.items():
-            if self._tells is not None:
-                due = of.due if of.next_due is None else min(of.due, of.next_due)
-                self._tells.tell_first(queue_id, of.first, sure=of.saw_first)
-                self._tells.tell_due(queue_id, due, sure=of.saw_due)
+            due = of.due if of.next_due is None else min(of.due, of.next_due)
+            self._tells.tell_first(queue_id, of.first, sure=of.saw_first)
+            self._tells.tell_due(queue_id, due, sure=of.saw_due)
             if of.visible or of.next_due is not None:
                 self._announce(queue_id, of.visible, of.next_due)
 
@@ -257,17 +262,16 @@ class Rows:
                 self._groups.miss(queue_id, group_key, now)
         for queue_id in {queue_id for _, queue_id, *_ in rows}:
             self._ahead.forget(queue_id)
-            if self._tells is not None:
-                layout.gathered(self.db, queue_id).see_first(self._ahead.first(queue_id))
+            layout.gathered(self.db, queue_id).see_first(self._ahead.first(queue_id))
         return len(rows) + self.db.write(_FORGET, (now, limit - len(rows))).rowcount
 
-    def _tell_all(self, tells: bounds.Bounds) -> None:
+    def _tell_all(self) -> None:
         """Tell of every queue what is here from before."""
-        tells.clear()
+        self._tells.clear()
         for (queue_id,) in self.db.execute("SELECT queue FROM queue_counts").fetchall():
             earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
-            tells.tell_first(queue_id, self._ahead.first(queue_id), sure=False)
-            tells.tell_due(queue_id, bounds.NOTHING if earliest is None else earliest[0], sure=False)
+            self._tells.tell_first(queue_id, self._ahead.first(queue_id), sure=False)
+            self._tells.tell_due(queue_id, bounds.NOTHING if earliest is None else earliest[0], sure=False)
 
     def _read(self, work: Callable[[], T]) -> T:
         try:
@@ -298,7 +302,7 @@ class Rows:
     def _claim(
         self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
-        next_due = self._release_before(queue_id, now, dead)
+        self._release_before(queue_id, now, dead)
         taken = []
         try:
             for row in self._ready(queue_id, limit, now, dead):
@@ -311,16 +315,14 @@ class Rows:
         except BaseException:
             self._ahead.forget(queue_id)
             raise
-        if self._tells is not None:
-            gathered = layout.gathered(self.db, queue_id)
-            gathered.see_first(self._ahead.first(queue_id))
-            gathered.see_due(next_due)
+        gathered = layout.gathered(self.db, queue_id)
+        gathered.see_first(self._ahead.first(queue_id))
         if taken:
-            gathered = layout.gathered(self.db, queue_id)
             gathered.active -= len(taken)
             gathered.inactive += len(taken)
             gathered.wait_until(visible_at)
-        return taken, next_due
+            return taken, None
+        return taken, self._next_due(queue_id)
 
     def _peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
         self._release_before(queue_id, now, dead)
@@ -352,12 +354,17 @@ class Rows:
             self._ahead.forget(queue_id)
         return found
 
-    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> int | None:
-        """Make Active what is due; when the next one is."""
+    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> None:
+        """Make Active what is due."""
+        if self._tells.is_due(queue_id, now):
+            self._release(queue_id, now, layout.RELEASES, dead)
+
+    def _next_due(self, queue_id: str) -> int | None:
+        """When the first one is due of the messages that wait."""
         earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
-        if earliest is None or earliest[0] > now:
-            return None if earliest is None else int(earliest[0])
-        return self._release(queue_id, now, layout.RELEASES, dead).next_due
+        next_due = None if earliest is None else int(earliest[0])
+        layout.gathered(self.db, queue_id).see_due(next_due)
+        return next_due
 
     def _release(self, queue_id: str, now: int, limit: int, dead: dead_letter.Route | None) -> ports.Released:
         due = self.db.execute(_DUE, (queue_id, now, limit)).fetchall()
@@ -370,11 +377,7 @@ class Rows:
                 gathered.count(State.WAITING, row[8], -1)
                 gathered.put(bounds.rank(row[3], row[6]))
                 self._ahead.put(queue_id, (row[3], row[6], row[1]))
-        earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
-        next_due = None if earliest is None else int(earliest[0])
-        if self._tells is not None:
-            layout.gathered(self.db, queue_id).see_due(next_due)
-        return ports.Released(count=len(due), next_due=next_due)
+        return ports.Released(count=len(due), next_due=self._next_due(queue_id))
 
     def _bury(self, queue_id: str, row: Row, state: State) -> None:
         """Delete a message."""
