@@ -157,15 +157,16 @@ class Database:
 
     def begin(self) -> None:
         """Begin to write, unless that has happened already."""
+        if self._writing:
+            return
         if self._lost is not None:
             raise self._lost
-        if not self._writing:
-            if self._behind:
-                self._catch_up()
-            self._enter_queue()
-            self._writing = True
-            if not self._connection.in_transaction:
-                self.execute("BEGIN IMMEDIATE")  # where this fails, `fail` leaves the queue
+        if self._behind:
+            self._catch_up()
+        self._enter_queue()
+        self._writing = True
+        if not self._connection.in_transaction:
+            self.execute("BEGIN IMMEDIATE")  # where this fails, `fail` leaves the queue
 
     def snapshot(self) -> None:
         """Begin to read several rows as of one moment."""

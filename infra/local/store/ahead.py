@@ -44,24 +44,24 @@ class Ahead:
         self._windows: dict[str, _Window] = {}
         self._undone = db.undone
 
-    def take(self, queue_id: str, limit: int) -> list[Row]:
-        """Up to `limit` Active messages, best first, each of them once; fewer: there are no more.
+    def take(self, queue_id: str, limit: int) -> tuple[list[Row], int]:
+        """Up to `limit` Active messages, best first, each of them once, and what the first one ranks of those left.
 
         Whoever leaves one of them Active has to `forget` the queue afterwards, and so if he fails.
         """
         window = self._of(queue_id)
+        rows = window.rows
         taken: list[Row] = []
-        while len(taken) < limit and (window.rows or self._read(queue_id, window, limit - len(taken))):
-            taken.append(window.rows.popleft())
-        return taken
+        while rows or self._read(queue_id, window, limit + 1 - len(taken)):
+            if len(taken) == limit:
+                first = rows[0]
+                return taken, bounds.rank(first[3], first[6])
+            taken.append(rows.popleft())
+        return taken, bounds.NOTHING
 
     def first(self, queue_id: str) -> int:
-        """What the first one ranks of those that are left."""
-        window = self._of(queue_id)
-        if not (window.rows or self._read(queue_id, window, 1)):
-            return bounds.NOTHING
-        row = window.rows[0]
-        return bounds.rank(row[3], row[6])
+        """What the first one ranks."""
+        return self.take(queue_id, 0)[1]
 
     def put(self, queue_id: str, place: Place) -> None:
         """One more has become Active."""

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 INSERT_APART = "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)"
 APART = (None, None, None)
-_UNGROUPED = (None, None)
-_INSERT = (
-    "INSERT INTO queue_messages (queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id,"
-    " dequeues, state, group_key, place, body, properties, sealed, sealed_by)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)"
-)
+_INSERT = {
+    state: (
+        "INSERT INTO queue_messages (queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id,"  # noqa: S608  # our own names
+        f" body, properties, sealed, sealed_by{', group_key, place' if grouped else ''}, dequeues, state)"
+        f" VALUES ({'?, ' * (15 if grouped else 13)}0, {state:d})"
+    )
+    for state in layout.State
+    for grouped in [state == layout.State.GROUPED]
+}
 
 
 class Codec:
@@ -39,7 +42,7 @@ class Codec:
             new.visible_at,
             new.stamp,
             new.group_id,
-            self._encode(of, new),
+            *self._encode(of, new),
         )
 
     def read(self, queue_id: str, row: Row) -> message.Message:
@@ -89,14 +92,14 @@ class Payloads:
     def __init__(self, db: "database.Database") -> None:
         self._db = db
 
-    def insert(self, new: New, state: layout.State, where: tuple[str | None, str | None] = _UNGROUPED) -> None:
+    def insert(self, new: New, state: layout.State, where: tuple[str, ...] = ()) -> None:
         """Store a message with its payload, in a state; of a FIFO queue with the key of its group and its place."""
-        body, properties, sealed, by = columns = new[-1]
-        size = len(body or "") + len(properties or "") + len(sealed or b"")
-        inline = columns if size <= layout.INLINE else (*APART, by)
-        cursor = self._db.write(_INSERT, (*new[:-1], int(state), *where, *inline))
-        if inline is not columns:
-            self._db.write(INSERT_APART, (cursor.lastrowid, body, properties, sealed))
+        body, properties, sealed = new[9:12]
+        if len(body or "") + len(properties or "") + len(sealed or b"") <= layout.INLINE:
+            self._db.write(_INSERT[state], new + where)
+            return
+        cursor = self._db.write(_INSERT[state], (*new[:9], *APART, new[12], *where))
+        self._db.write(INSERT_APART, (cursor.lastrowid, body, properties, sealed))
 
     def read(self, n: int, columns: Columns) -> Columns:
         """All of a payload, given what stands in the row `n` of its message."""

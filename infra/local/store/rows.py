@@ -92,16 +92,16 @@ class Rows:
             announce: is told what has changed for who waits.
             tells: what is told of these messages, to other processes and to this one.
         """
-        self._tells = tells
+        self.tells = tells
         self._engine = engine
         self._codec = codec
         self._queues = queues
         self._ids = ids
         self._announce = announce
         self.db = engine.host(self, layout.STATEMENTS)
-        self._payloads = payloads.Payloads(self.db)
+        self.payloads = payloads.Payloads(self.db)
         self._ahead = ahead.Ahead(self.db)
-        self._groups = groups.Groups(db=self.db, payloads=self._payloads, ids=ids, move=self._move)
+        self._groups = groups.Groups(db=self.db, payloads=self.payloads, ids=ids, move=self._move)
         self._read(self._tell_all)
 
     # --- The verbs ----------------------------------------------------------------------------------------------------
@@ -244,8 +244,8 @@ class Rows:
         """See `database.Guest`."""
         for queue_id, of in gathered.items():
             due = of.due if of.next_due is None else min(of.due, of.next_due)
-            self._tells.tell_first(queue_id, of.first, sure=of.saw_first)
-            self._tells.tell_due(queue_id, due, sure=of.saw_due)
+            self.tells.tell_first(queue_id, of.first, sure=of.saw_first)
+            self.tells.tell_due(queue_id, due, sure=of.saw_due)
             if of.visible or of.next_due is not None:
                 self._announce(queue_id, of.visible, of.next_due)
 
@@ -267,11 +267,11 @@ class Rows:
 
     def _tell_all(self) -> None:
         """Tell of every queue what is here from before."""
-        self._tells.clear()
+        self.tells.clear()
         for (queue_id,) in self.db.execute("SELECT queue FROM queue_counts").fetchall():
             earliest = self.db.execute(_EARLIEST, (queue_id,)).fetchone()
-            self._tells.tell_first(queue_id, self._ahead.first(queue_id), sure=False)
-            self._tells.tell_due(queue_id, bounds.NOTHING if earliest is None else earliest[0], sure=False)
+            self.tells.tell_first(queue_id, self._ahead.first(queue_id), sure=False)
+            self.tells.tell_due(queue_id, bounds.NOTHING if earliest is None else earliest[0], sure=False)
 
     def _read(self, work: Callable[[], T]) -> T:
         try:
@@ -288,59 +288,63 @@ class Rows:
     # --- Ordinary queues, within a transaction ------------------------------------------------------------------------
 
     def _insert(self, new: New) -> None:
-        queue_id, message_id, _, priority, enqueued_at, _, visible_at, *_ = new
-        waits = visible_at > enqueued_at
-        self._payloads.insert(new, State.WAITING if waits else State.READY)
+        queue_id, message_id, _, priority, enqueued_at, _, visible_at = new[:7]
         gathered = layout.gathered(self.db, queue_id)
-        if waits:
+        if visible_at > enqueued_at:
+            self.payloads.insert(new, State.WAITING)
             gathered.delayed += 1
             gathered.wait_until(visible_at)
         else:
+            self.payloads.insert(new, State.READY)
             gathered.put(bounds.rank(priority, visible_at))
             self._ahead.put(queue_id, (priority, visible_at, message_id))
 
     def _claim(
         self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
-        self._release_before(queue_id, now, dead)
+        if self.tells.is_due(queue_id, now):
+            self._release(queue_id, now, layout.RELEASES, dead)
+        gathered = layout.gathered(self.db, queue_id)
         taken = []
         try:
-            for row in self._ready(queue_id, limit, now, dead):
-                n, first_at, stamp = row[0], row[9], self._ids.stamp()
+            ready, rest = self._ready(queue_id, limit, now, dead)
+            for row in ready:
+                n, stamp = row[0], self._ids.stamp()
                 self.db.write(_CLAIM, (visible_at, stamp, now, n))
-                first_at = now if first_at is None else first_at
-                taken.append(
-                    (*row[:6], visible_at, stamp, row[8] + 1, first_at, row[10], *self._payloads.read(n, row[11:]))
-                )
+                dequeues, first_at, group_id = row[8:11]
+                payload = self.payloads.read(n, row[11:])
+                since = now if first_at is None else first_at
+                taken.append((*row[:6], visible_at, stamp, dequeues + 1, since, group_id, *payload))
         except BaseException:
             self._ahead.forget(queue_id)
             raise
-        gathered = layout.gathered(self.db, queue_id)
-        gathered.see_first(self._ahead.first(queue_id))
-        if taken:
-            gathered.active -= len(taken)
-            gathered.inactive += len(taken)
-            gathered.wait_until(visible_at)
-            return taken, None
-        return taken, self._next_due(queue_id)
+        gathered.see_first(rest)
+        if not taken:
+            return taken, self._next_due(queue_id)
+        gathered.active -= len(taken)
+        gathered.inactive += len(taken)
+        gathered.wait_until(visible_at)
+        return taken, None
 
     def _peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        self._release_before(queue_id, now, dead)
+        if self.tells.is_due(queue_id, now):
+            self._release(queue_id, now, layout.RELEASES, dead)
         self._ahead.forget(queue_id)
         try:
-            ready = self._ready(queue_id, limit, now, dead)
-            return [(*row[:11], *self._payloads.read(row[0], row[11:])) for row in ready]
+            ready, _ = self._ready(queue_id, limit, now, dead)
+            return [(*row[:11], *self.payloads.read(row[0], row[11:])) for row in ready]
         finally:
             self._ahead.forget(queue_id)  # they have been taken, and stay
 
-    def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        """Up to `limit` Active messages, best first; what is too old or dead goes on the way."""
+    def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> tuple[list[Row], int]:
+        """Up to `limit` Active messages, best first, and what those rank that are left.
+
+        What is too old or dead goes on the way; more than is cleared away at once is left for the next time.
+        """
         found: list[Row] = []
         gone = stuck = 0
-        while len(found) < limit and gone < layout.BURIALS:
-            page = self._ahead.take(queue_id, limit - len(found))
-            if not page:
-                break
+        while True:
+            page, rest = self._ahead.take(queue_id, limit - len(found))
             for row in page:
                 if row[5] <= now:
                     self._bury(queue_id, row, State.READY)
@@ -350,14 +354,12 @@ class Rows:
                     found.append(row)
                     continue
                 gone += 1
+            if not page or len(found) == limit or gone >= layout.BURIALS:
+                break
         if stuck:
             self._ahead.forget(queue_id)
-        return found
-
-    def _release_before(self, queue_id: str, now: int, dead: dead_letter.Route | None) -> None:
-        """Make Active what is due."""
-        if self._tells.is_due(queue_id, now):
-            self._release(queue_id, now, layout.RELEASES, dead)
+            rest = self._ahead.first(queue_id)
+        return found, rest
 
     def _next_due(self, queue_id: str) -> int | None:
         """When the first one is due of the messages that wait."""
@@ -386,7 +388,7 @@ class Rows:
 
     def _bring(self, row: Row, state: State, now: int, dead: dead_letter.Route) -> bool:
         """Move a message to the dead-letter queue; False: it cannot go, and stays."""
-        moved = self._move([(*row[:11], *self._payloads.read(row[0], row[11:]))], now, dead)
+        moved = self._move([(*row[:11], *self.payloads.read(row[0], row[11:]))], now, dead)
         if moved:
             self._bury(dead.source.queue_id, row, state)
         return moved
