@@ -96,6 +96,12 @@ class Claims(RuleBasedStateMachine):
         dues = [known.place[1] for known in self.waiting.values() if known.expires_at > self.kept.now]
         assert not [due for due in dues if due <= self.kept.now and not told.is_due(self.of.queue_id, self.kept.now)]
 
+    @invariant()
+    def the_counts_are_those_of_the_rows(self):
+        states = "sum(state = 0), sum(state = 1 AND dequeues > 0), sum(state = 1 AND dequeues = 0)"
+        rows = self.kept.messages.rows.db.execute(f"SELECT {states} FROM queue_messages").fetchone()  # noqa: S608
+        assert self.kept.count(self.of) == tuple(count or 0 for count in rows)
+
     def _put(self, priority: int, delay: int, retention: int) -> None:
         now = self.kept.now
         new = ordinary.make_message(
@@ -114,7 +120,7 @@ class Claims(RuleBasedStateMachine):
 
 
 TestClaims = Claims.TestCase
-TestClaims.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestClaims.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture
@@ -126,18 +132,18 @@ def kept():
 
 def test_a_claim_that_fails_passes_nothing_over(kept, monkeypatch):
     of = ordinary.make_queue()
-    sent = [ordinary.make_message(f"{number}") for number in range(3)]
-    kept.messages.put_all(of, sent)
-    read = kept.messages.rows.payloads.read
+    kept.messages.put_all(of, [ordinary.make_message(f"{number}") for number in range(4)])
 
     def failing(n: int, columns: tuple) -> tuple:
         raise errors.InternalError("The body of a message is missing.")
 
-    monkeypatch.setattr(kept.messages.rows.payloads, "read", failing)
-    with pytest.raises(errors.InternalError):
-        kept.claim(of)
-    monkeypatch.setattr(kept.messages.rows.payloads, "read", read)
-    assert [found.body for found in kept.claim(of, limit=3)] == ["0", "1", "2"]
+    with kept.engine.batch():
+        with monkeypatch.context() as broken:
+            broken.setattr(kept.messages.rows.payloads, "read", failing)
+            with pytest.raises(errors.InternalError):
+                kept.claim(of, limit=2)
+        # What has been written stays with the batch: the first one was claimed.
+        assert [found.body for found in kept.claim(of)] == ["1"]
 
 
 def test_many_queues_are_not_all_remembered(kept):
@@ -146,3 +152,21 @@ def test_many_queues_are_not_all_remembered(kept):
         kept.messages.put_all(of, [ordinary.make_message(f"{number}") for number in range(3)])
     bodies = [[found.body for found in kept.claim(of)] for _ in range(3) for of in queues]
     assert bodies == [[f"{number}"] for number in range(3) for _ in queues]
+
+
+def test_what_was_read_is_gone_with_a_purge(kept):
+    of = ordinary.make_queue()
+    kept.messages.put_all(of, [ordinary.make_message() for _ in range(3)])
+    kept.claim(of)
+    while kept.messages.purge(of.partitions[0]):
+        pass
+    assert kept.claim(of) == ()
+
+
+def test_what_was_read_and_is_too_old_is_not_counted_twice(kept):
+    of = ordinary.make_queue()
+    kept.messages.put_all(of, [ordinary.make_message(expires_at=kept.now + 2_000) for _ in range(3)])
+    kept.claim(of)
+    kept.now += 2_000
+    assert kept.engine.expire(100) == 3
+    assert (kept.claim(of, now=kept.now), kept.count(of)) == ((), (0, 0, 0))
