@@ -123,7 +123,8 @@ class Front:
             if is_elsewhere or not _is_own(request.path):
                 self._relay(exchange, request, is_elsewhere and request.method == "GET")
                 return
-        if request.path.startswith(helpers.PREFIX):
+        is_change = not _is_steady(request.path)
+        if is_change and request.path.startswith(helpers.PREFIX):
             task = self._loop.create_task(self._help(exchange, request))
             self._helps.add(task)
             task.add_done_callback(self._helps.discard)
@@ -132,8 +133,7 @@ class Front:
         if isinstance(admitted, http.Response):
             exchange.answer(admitted)
             return
-        is_change = not _is_steady(request.path)
-        visit = _Visit(exchange, request, admitted, is_receive=request.method == "GET", is_change=is_change)
+        visit = _Visit(exchange, request, admitted, request.method == "GET", is_change)
         if is_change and self._running.line is not None:
             # It may want to know of all messages, and cannot be begun again: its nonce is used up by then.
             self._loop.call_soon(self._running.line.run, partial(self._look_far, visit))
@@ -177,14 +177,11 @@ class Front:
             failure = self._door.refuse(http.Request(method="GET", path="/"), errors.InternalError())
             steps = [failure] * len(visits)
         for visit, step in zip(visits, steps, strict=True):
-            if isinstance(step, shards.Elsewhere):  # not before the end: with a batch that fails it fails, too
-                self._hand_on(visit, step, mark)
-            else:
-                self._settle(visit, step, mark if visit.stays_since is None else visit.stays_since)
+            self._settle(visit, step, mark)
 
     def _look(self, visit: _Visit) -> operations.Step | shards.Elsewhere | None:
         """Run a look; None: nobody wants an answer any more."""
-        if self._is_unwanted(visit):
+        if visit.is_receive and self._is_unwanted(visit):
             return None
         if self._shards is None:
             return visit.look()
@@ -256,18 +253,19 @@ class Front:
         self._running.shared.turn()
         exchange.answer(response)
 
-    def _settle(self, visit: _Visit, step: operations.Step | None, mark: int = 0) -> None:
-        if step is None:
-            return
+    def _settle(self, visit: _Visit, step: operations.Step | shards.Elsewhere | None, mark: int = 0) -> None:
+        """Do what a look has come to; `mark` is from before it."""
         try:
-            if isinstance(step, operations.Waiting):
-                self._wait(visit, step, mark)
-                return
-            if visit.woken_at:
-                self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
-            if visit.is_change:
-                self._running.shared.turn()
-            visit.exchange.answer(step)
+            if isinstance(step, http.Response):
+                if visit.woken_at:
+                    self._lot.ring(visit.woken_at)  # there may be more, for the next one who waits
+                if visit.is_change:
+                    self._running.shared.turn()
+                visit.exchange.answer(step)
+            elif isinstance(step, operations.Waiting):
+                self._wait(visit, step, mark if visit.stays_since is None else visit.stays_since)
+            elif step is not None:
+                self._hand_on(visit, step, mark)
         except Exception:  # noqa: BLE001  # one broken connection is no reason not to answer the others
             telemetry.logger.exception("an answer could not be given")
 
