@@ -119,7 +119,7 @@ class Receives:
 
     def give_back(self, of: queue.Queue, count: int, now: int) -> None:
         """So many less have been received than were taken."""
-        if of.attributes.rate_limit.enabled and count:
+        if count and of.attributes.rate_limit.enabled:
             with self._meters.lock:
                 self._bucket(of, now).give_back(count)
 

@@ -226,17 +226,15 @@ def _lines(item: message.Message, handle: str | None, indent: str) -> str:
     Ids, handles, digests and numbers have nothing that would have to be escaped.
     """
     first = item.enqueued_at if item.first_dequeued_at is None else item.first_dequeued_at
-    text = f"{indent}<MessageId>{item.message_id}</MessageId>\n"
-    if handle is not None:
-        text += f"{indent}<ReceiptHandle>{handle}</ReceiptHandle>\n"
-    text += (
+    receipt = "" if handle is None else f"{indent}<ReceiptHandle>{handle}</ReceiptHandle>\n"
+    visible = "" if handle is None else f"{indent}<NextVisibleTime>{item.visible_at}</NextVisibleTime>\n"
+    text = (
+        f"{indent}<MessageId>{item.message_id}</MessageId>\n"
+        f"{receipt}"
         f"{indent}<MessageBody>{xml.escape(item.body)}</MessageBody>\n"
         f"{indent}<MessageBodyMD5>{item.body_md5}</MessageBodyMD5>\n"
         f"{indent}<EnqueueTime>{item.enqueued_at}</EnqueueTime>\n"
-    )
-    if handle is not None:
-        text += f"{indent}<NextVisibleTime>{item.visible_at}</NextVisibleTime>\n"
-    text += (
+        f"{visible}"
         f"{indent}<FirstDequeueTime>{first}</FirstDequeueTime>\n"
         f"{indent}<DequeueCount>{item.dequeue_count}</DequeueCount>\n"
         f"{indent}<Priority>{item.priority}</Priority>\n"
