@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
+_UNIT_BITS = 4  # 16 ns, of which a millisecond has fewer than a sequence has numbers
 _BLOCK = 512  # times sixteen random digits that are taken from the system at once
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -54,7 +55,7 @@ class RandomIds:
         begins at the part of the millisecond that is over, so that ids of several processes of one machine are in the
         order of their calls, too.
         """
-        order = now << _SEQUENCE_BITS | (time.time_ns() % _MILLISECOND << _SEQUENCE_BITS) // _MILLISECOND
+        order = now << _SEQUENCE_BITS | time.time_ns() % _MILLISECOND >> _UNIT_BITS
         with self._lock:
             if order <= self._last:
                 order = self._last + 1

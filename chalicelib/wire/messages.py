@@ -24,6 +24,7 @@ _PLAIN = re.compile(
     """.encode(),
     re.VERBOSE,
 )
+_FLAT, _DEEP = "  ", "    "  # where the lines of a message begin, alone and in a batch
 
 
 def parse_messages(body: bytes) -> message.Draft | list[Entry]:
@@ -98,7 +99,7 @@ def parse_receive(request: http.Request) -> tuple[int | None, int | None]:
 
 def render_sent(sent: message.Sent) -> http.Response:
     """The answer of SendMessage."""
-    return http.Response(status=201, body=xml.document("Message", _sent(sent, "  ") + _sent_more(sent, "  ")))
+    return http.Response(status=201, body=xml.document("Message", _sent(sent, _FLAT) + _sent_more(sent, _FLAT)))
 
 
 def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Response:
@@ -110,21 +111,23 @@ def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Res
     inside = ""
     for outcome in outcomes:
         if isinstance(outcome, errors.MnsError):
-            entry = xml.lines([("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)], "    ")
+            entry = xml.lines([("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)], _DEEP)
         else:
-            entry = _sent(outcome, "    ") + ("" if failed else _sent_more(outcome, "    "))
+            entry = _sent(outcome, _DEEP) + ("" if failed else _sent_more(outcome, _DEEP))
         inside += f"  <Message>\n{entry}  </Message>\n"
     return http.Response(status=500 if failed else 201, body=xml.document("Messages", inside))
 
 
 def render_received(received: Sequence[message.Received], *, batch: bool) -> http.Response:
     """The answer of ReceiveMessage, or of BatchReceiveMessage."""
-    return _render([(item.message, item.receipt_handle) for item in received], batch=batch)
+    if batch:
+        return _batch([_lines(item.message, item.receipt_handle, _DEEP) for item in received])
+    return _single(_lines(received[0].message, received[0].receipt_handle, _FLAT))
 
 
 def render_peeked(peeked: Sequence[message.Message], *, batch: bool) -> http.Response:
     """The answer of PeekMessage, or of BatchPeekMessage."""
-    return _render([(item, None) for item in peeked], batch=batch)
+    return _batch([_lines(item, None, _DEEP) for item in peeked]) if batch else _single(_lines(peeked[0], None, _FLAT))
 
 
 def render_delete_failures(failures: Sequence[tuple[str, errors.MnsError]]) -> http.Response:
@@ -213,10 +216,12 @@ def _sent_more(sent: message.Sent, indent: str) -> str:
     return text
 
 
-def _render(items: Sequence[tuple[message.Message, str | None]], *, batch: bool) -> http.Response:
-    if not batch:
-        return http.Response(status=200, body=xml.document("Message", _lines(*items[0], "  ")))
-    inside = "".join([f"  <Message>\n{_lines(item, handle, '    ')}  </Message>\n" for item, handle in items])
+def _single(lines: str) -> http.Response:
+    return http.Response(status=200, body=xml.document("Message", lines))
+
+
+def _batch(each: Sequence[str]) -> http.Response:
+    inside = "".join([f"  <Message>\n{lines}  </Message>\n" for lines in each])
     return http.Response(status=200, body=xml.document("Messages", inside))
 
 

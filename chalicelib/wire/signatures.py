@@ -30,7 +30,7 @@ _DATES_KEPT = 256
 _CLIENTS_KEPT = 64  # by the names of the headers they send
 _DATES = ("date", "x-mns-date")
 _Signable: TypeAlias = tuple[str, str, str, str]  # target, Content-MD5, Content-Type, date
-_Keyed: TypeAlias = "tuple[hashlib._Hash, hashlib._Hash]"
+_Keyed: TypeAlias = "tuple[hashlib._Hash, hashlib._Hash]"  # noqa: SLF001  # the only name of the type
 _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
     "MNS4-HMAC-SHA256": ("aliyun_v4", "aliyun_v4_request"),
     "APSARA-MNS4-HMAC-SHA256": ("apsara_v4", "apsara_v4_request"),
