@@ -8,15 +8,21 @@ from chalicelib.wire import http, xml
 
 Entry = message.Draft | errors.MnsError
 
-# A single message without properties as the SDKs write it, its text such as stands for itself: in ASCII, and without
-# what XML forbids, escapes or, as carriage returns, changes. Most messages are such. To read one takes half the time
-# that a parser needs, or less; whatever is not exactly like this is the parser's, which decides all that there is to.
+# A single message without properties as the SDKs write it, what is before its text and what is after it; the text being
+# such as stands for itself. Most messages are such. To read one takes half the time that a parser needs, or less;
+# whatever is not exactly like this is the parser's, which decides all that there is to.
 _BLANK, _TEXT, _XMLNS = r"[ \t\r\n]*+", r"[\t\n\ -%'-;=?-~]++", r"(?:\ xmlns=\"[!#-%'-;=?-~]*+\")?"
-_PLAIN = re.compile(
+_BEFORE = re.compile(
     rf"""
     (?: <\?xml\ version="1\.0" (?: \ encoding="(?: utf | UTF )-8" )? (?: \ standalone="no" )? \ ?\?> {_BLANK} )?
     <Message{_XMLNS}> {_BLANK}
-    <MessageBody{_XMLNS}> ( {_TEXT} ) </MessageBody> {_BLANK}
+    <MessageBody{_XMLNS}>
+    """.encode(),
+    re.VERBOSE,
+)
+_AFTER = re.compile(
+    rf"""
+    </MessageBody> {_BLANK}
     (?: <DelaySeconds{_XMLNS}> ( [0-9]{{1,18}} ) </DelaySeconds> {_BLANK} )?
     (?: <Priority{_XMLNS}> ( [0-9]{{1,18}} ) </Priority> {_BLANK} )?
     (?: <MessageGroupId{_XMLNS}> ( {_TEXT} ) </MessageGroupId> {_BLANK} )?
@@ -33,9 +39,14 @@ def parse_messages(body: bytes) -> message.Draft | list[Entry]:
     Raises:
         errors.MalformedXML, errors.InvalidArgument: the whole is not acceptable.
     """
-    found = _PLAIN.fullmatch(body) if len(body) <= limits.REQUEST_BYTES else None
-    if found is not None:
-        text, delay, priority, group = found.groups()
+    before = _BEFORE.match(body) if len(body) <= limits.REQUEST_BYTES else None
+    if before is None:
+        return _parse_any(body)
+    start = before.end()
+    end = body.find(b"<", start)
+    after = _AFTER.fullmatch(body, end)
+    if after is not None and xml.is_plain(text := body[start:end]):
+        delay, priority, group = after.groups()
         return message.Draft(
             body=text.decode(),
             delay_seconds=None if delay is None else int(delay),
