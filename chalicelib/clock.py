@@ -1,6 +1,5 @@
 """Time and ids: nobody else asks what time it is or makes anything random."""
 
-import itertools
 import os
 import random
 import secrets
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
 _SEQUENCE_BITS = 16
 _MILLISECOND = 1_000_000  # ns
+_UNIT_BITS = 4  # 16 ns, of which a millisecond has fewer than a sequence has numbers
 _BLOCK = 512  # times sixteen random digits that are taken from the system at once
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -45,7 +45,6 @@ class RandomIds:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0  # ms and sequence of the newest message id, as one number
-        self._requests = itertools.count(secrets.randbits(32))
         self._digits: Iterator[str] = iter(())  # random upper-case hex digits, sixteen at a time
         os.register_at_fork(after_in_child=self._forget)
 
@@ -56,15 +55,16 @@ class RandomIds:
         begins at the part of the millisecond that is over, so that ids of several processes of one machine are in the
         order of their calls, too.
         """
-        part = (time.time_ns() % _MILLISECOND << _SEQUENCE_BITS) // _MILLISECOND
+        order = now << _SEQUENCE_BITS | time.time_ns() % _MILLISECOND >> _UNIT_BITS
         with self._lock:
-            order = self._last = max(self._last + 1, now << _SEQUENCE_BITS | part)
+            if order <= self._last:
+                order = self._last + 1
+            self._last = order
         return f"{order:016X}{next(self._digits, None) or self._draw()}"
 
     def request_id(self, now: int) -> str:
         """24 upper-case hex digits, the first eight the seconds since the epoch, as MNS does it."""
-        drawn = next(self._digits, None) or self._draw()
-        return f"{now // 1000:08X}{drawn[:8]}{next(self._requests) & 0xFFFFFFFF:08X}"
+        return f"{now // 1000:08X}{next(self._digits, None) or self._draw()}"
 
     def queue_id(self) -> str:
         """16 hex digits."""

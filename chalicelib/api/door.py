@@ -74,7 +74,7 @@ class Door:
             self._verbs.calls.admit(namespace, metadata=operation.is_metadata)  # nobody uses up the rate of another
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
             return self._failed(request, request_id, error)
-        return partial(self._guard, call, partial(operation.run, call))
+        return partial(self._guard, call, operation.run, call)
 
     def begin(self, request: http.Request) -> operations.Step:
         """Take in a request and run it; never raises."""
@@ -104,9 +104,11 @@ class Door:
             return self._rpc.refuse(request, error)
         return self._failed(request, self._ids.request_id(self._clock.now()), error)
 
-    def _guard(self, call: operations.Call, step: Callable[[], operations.Step]) -> operations.Step:
+    def _guard(
+        self, call: operations.Call, step: Callable[..., operations.Step], *given: operations.Call
+    ) -> operations.Step:
         try:
-            outcome = step()
+            outcome = step(*given)
         except Exception as error:  # noqa: BLE001  # the gate: whatever happened, the client gets an MNS error
             return self._failed(call.request, call.request_id, error)
         if isinstance(outcome, operations.Waiting):

@@ -1,6 +1,5 @@
 """Operations on messages."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
 from chalicelib.api import logs
@@ -32,7 +31,7 @@ def receive(call: Call) -> Step:
     poll = call.verbs.messages.poll(
         call.namespace, call.path["queue"], limit=count or 1, wait_seconds=wait, since=call.request.arrived_at
     )
-    return _look(poll, partial(_received, call, poll, batch=count is not None))
+    return _look(call, poll, count)
 
 
 def peek(call: Call) -> http.Response:
@@ -71,22 +70,19 @@ def change_visibility(call: Call) -> http.Response:
     return wire.render_postponed(postponed)
 
 
-def _received(call: Call, poll: verbs.Poll, received: Sequence[message.Received], *, batch: bool) -> http.Response:
-    call.verbs.calls.charge(call.namespace, len(received))
-    if poll.logged:
-        action = "BatchReceiveMessage" if batch else "ReceiveMessage"
-        logs.messages(call, action, map(logs.received, received))
-    return wire.render_received(received, batch=batch)
-
-
-def _look(poll: verbs.Poll, render: Callable[[Sequence[message.Received]], http.Response]) -> Step:
+def _look(call: Call, poll: verbs.Poll, count: int | None) -> Step:
+    """Answer what there is, as a batch if a `count` was asked for; if there is nothing, wait."""
     received = poll.look()
     if received:
-        return render(received)
+        call.verbs.calls.charge(call.namespace, len(received))
+        if poll.logged:
+            action = "ReceiveMessage" if count is None else "BatchReceiveMessage"
+            logs.messages(call, action, map(logs.received, received))
+        return wire.render_received(received, batch=count is not None)
     return Waiting(
         queue_id=poll.queue_id,
         deadline=poll.deadline,
         next_due=poll.next_due,
         held_until=poll.held_until,
-        resume=partial(_look, poll, render),
+        resume=partial(_look, call, poll, count),
     )

@@ -83,9 +83,10 @@ class Calls:
         Raises:
             errors.TooManyRequests: the account has made as many as it may.
         """
-        rate, meters = (self._metadata_rate, self._metadata) if metadata else (self._account_rate, self._accounts)
+        rate = self._metadata_rate if metadata else self._account_rate
         if not rate:
             return
+        meters = self._metadata if metadata else self._accounts
         now = self._clock.now()
         with meters.lock:
             is_admitted = meters.get(self._key(namespace), rate, now).take(now)
@@ -119,7 +120,7 @@ class Receives:
 
     def give_back(self, of: queue.Queue, count: int, now: int) -> None:
         """So many less have been received than were taken."""
-        if of.attributes.rate_limit.enabled and count:
+        if count and of.attributes.rate_limit.enabled:
             with self._meters.lock:
                 self._bucket(of, now).give_back(count)
 

@@ -8,7 +8,6 @@ Handles of FIFO queues name the message's group, too: there is its state.
 import binascii
 import functools
 import hashlib
-import re
 import struct
 
 from chalicelib.model import errors, limits
@@ -18,8 +17,8 @@ _LAYOUT = struct.Struct(">B4sHB16s6s")  # version, queue, shard, priority, messa
 _GROUP = struct.Struct(">15s")  # the key of the message group, behind it in FIFO queues
 _VERSION = 1
 _FIFO_VERSION = 2
-_TEXT = re.compile(r"[A-Za-z0-9_-]{40}([A-Za-z0-9_-]{20})?")  # the 30 or 45 bytes in base64
-_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+_SIZES = (_LAYOUT.size, _LAYOUT.size + _GROUP.size)  # bytes, both without padding in base64
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_+/", b"+/!!")  # where `!` is no digit
 _TAGS_KEPT = 1024
 _PRIORITIES = range(limits.PRIORITY.low, limits.PRIORITY.high + 1)
 
@@ -52,9 +51,12 @@ class Receipt:
 
 def decode(handle: str, queue_id: str) -> Receipt:
     """The receipt behind `handle`; raise ReceiptHandleError if it is none of ours or of another queue."""
-    if not _TEXT.fullmatch(handle):
+    try:
+        packed = binascii.a2b_base64(handle.encode().translate(_FROM_URL), strict_mode=True)
+    except ValueError as error:
+        raise errors.ReceiptHandleError from error
+    if len(packed) not in _SIZES:
         raise errors.ReceiptHandleError
-    packed = binascii.a2b_base64(handle.encode().translate(_FROM_URL))
     version, tag, shard, priority, message_id, stamp = _LAYOUT.unpack_from(packed)
     group = packed[_LAYOUT.size :]
     if version != (_FIFO_VERSION if group else _VERSION) or tag != _tag(queue_id) or priority not in _PRIORITIES:

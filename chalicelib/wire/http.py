@@ -38,7 +38,7 @@ class Request:
     def again(self, *, address: str, arrived_at: int) -> "Request":
         """The same request, come another time; what was worked out from it need not be once more."""
         repeated = object.__new__(Request)
-        vars(repeated).update(vars(self), address=address, arrived_at=arrived_at)
+        repeated.__dict__ = vars(self) | {"address": address, "arrived_at": arrived_at}
         return repeated
 
     def __getstate__(self) -> dict[str, Any]:

@@ -8,15 +8,21 @@ from chalicelib.wire import http, xml
 
 Entry = message.Draft | errors.MnsError
 
-# A single message without properties as the SDKs write it, its text such as stands for itself: in ASCII, and without
-# what XML forbids, escapes or, as carriage returns, changes. Most messages are such. To read one takes half the time
-# that a parser needs, or less; whatever is not exactly like this is the parser's, which decides all that there is to.
+# A single message without properties as the SDKs write it, what is before its text and what is after it; the text being
+# such as stands for itself. Most messages are such. To read one takes half the time that a parser needs, or less;
+# whatever is not exactly like this is the parser's, which decides all that there is to.
 _BLANK, _TEXT, _XMLNS = r"[ \t\r\n]*+", r"[\t\n\ -%'-;=?-~]++", r"(?:\ xmlns=\"[!#-%'-;=?-~]*+\")?"
-_PLAIN = re.compile(
+_BEFORE = re.compile(
     rf"""
     (?: <\?xml\ version="1\.0" (?: \ encoding="(?: utf | UTF )-8" )? (?: \ standalone="no" )? \ ?\?> {_BLANK} )?
     <Message{_XMLNS}> {_BLANK}
-    <MessageBody{_XMLNS}> ( {_TEXT} ) </MessageBody> {_BLANK}
+    <MessageBody{_XMLNS}>
+    """.encode(),
+    re.VERBOSE,
+)
+_AFTER = re.compile(
+    rf"""
+    </MessageBody> {_BLANK}
     (?: <DelaySeconds{_XMLNS}> ( [0-9]{{1,18}} ) </DelaySeconds> {_BLANK} )?
     (?: <Priority{_XMLNS}> ( [0-9]{{1,18}} ) </Priority> {_BLANK} )?
     (?: <MessageGroupId{_XMLNS}> ( {_TEXT} ) </MessageGroupId> {_BLANK} )?
@@ -24,6 +30,7 @@ _PLAIN = re.compile(
     """.encode(),
     re.VERBOSE,
 )
+_FLAT, _DEEP = "  ", "    "  # where the lines of a message begin, alone and in a batch
 
 
 def parse_messages(body: bytes) -> message.Draft | list[Entry]:
@@ -32,9 +39,14 @@ def parse_messages(body: bytes) -> message.Draft | list[Entry]:
     Raises:
         errors.MalformedXML, errors.InvalidArgument: the whole is not acceptable.
     """
-    found = _PLAIN.fullmatch(body) if len(body) <= limits.REQUEST_BYTES else None
-    if found is not None:
-        text, delay, priority, group = found.groups()
+    before = _BEFORE.match(body) if len(body) <= limits.REQUEST_BYTES else None
+    if before is None:
+        return _parse_any(body)
+    start = before.end()
+    end = body.find(b"<", start)
+    after = _AFTER.fullmatch(body, end)
+    if after is not None and xml.is_plain(text := body[start:end]):
+        delay, priority, group = after.groups()
         return message.Draft(
             body=text.decode(),
             delay_seconds=None if delay is None else int(delay),
@@ -98,7 +110,7 @@ def parse_receive(request: http.Request) -> tuple[int | None, int | None]:
 
 def render_sent(sent: message.Sent) -> http.Response:
     """The answer of SendMessage."""
-    return http.Response(status=201, body=xml.document("Message", _sent(sent, "  ") + _sent_more(sent, "  ")))
+    return http.Response(status=201, body=xml.document("Message", _sent(sent, _FLAT) + _sent_more(sent, _FLAT)))
 
 
 def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Response:
@@ -110,21 +122,23 @@ def render_batch(outcomes: Sequence[message.Sent | errors.MnsError]) -> http.Res
     inside = ""
     for outcome in outcomes:
         if isinstance(outcome, errors.MnsError):
-            entry = xml.lines([("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)], "    ")
+            entry = xml.lines([("ErrorCode", outcome.code), ("ErrorMessage", outcome.message)], _DEEP)
         else:
-            entry = _sent(outcome, "    ") + ("" if failed else _sent_more(outcome, "    "))
+            entry = _sent(outcome, _DEEP) + ("" if failed else _sent_more(outcome, _DEEP))
         inside += f"  <Message>\n{entry}  </Message>\n"
     return http.Response(status=500 if failed else 201, body=xml.document("Messages", inside))
 
 
 def render_received(received: Sequence[message.Received], *, batch: bool) -> http.Response:
     """The answer of ReceiveMessage, or of BatchReceiveMessage."""
-    return _render([(item.message, item.receipt_handle) for item in received], batch=batch)
+    if batch:
+        return _batch([_lines(item.message, item.receipt_handle, _DEEP) for item in received])
+    return _single(_lines(received[0].message, received[0].receipt_handle, _FLAT))
 
 
 def render_peeked(peeked: Sequence[message.Message], *, batch: bool) -> http.Response:
     """The answer of PeekMessage, or of BatchPeekMessage."""
-    return _render([(item, None) for item in peeked], batch=batch)
+    return _batch([_lines(item, None, _DEEP) for item in peeked]) if batch else _single(_lines(peeked[0], None, _FLAT))
 
 
 def render_delete_failures(failures: Sequence[tuple[str, errors.MnsError]]) -> http.Response:
@@ -213,10 +227,12 @@ def _sent_more(sent: message.Sent, indent: str) -> str:
     return text
 
 
-def _render(items: Sequence[tuple[message.Message, str | None]], *, batch: bool) -> http.Response:
-    if not batch:
-        return http.Response(status=200, body=xml.document("Message", _lines(*items[0], "  ")))
-    inside = "".join([f"  <Message>\n{_lines(item, handle, '    ')}  </Message>\n" for item, handle in items])
+def _single(lines: str) -> http.Response:
+    return http.Response(status=200, body=xml.document("Message", lines))
+
+
+def _batch(each: Sequence[str]) -> http.Response:
+    inside = "".join([f"  <Message>\n{lines}  </Message>\n" for lines in each])
     return http.Response(status=200, body=xml.document("Messages", inside))
 
 
@@ -226,17 +242,15 @@ def _lines(item: message.Message, handle: str | None, indent: str) -> str:
     Ids, handles, digests and numbers have nothing that would have to be escaped.
     """
     first = item.enqueued_at if item.first_dequeued_at is None else item.first_dequeued_at
-    text = f"{indent}<MessageId>{item.message_id}</MessageId>\n"
-    if handle is not None:
-        text += f"{indent}<ReceiptHandle>{handle}</ReceiptHandle>\n"
-    text += (
+    receipt = "" if handle is None else f"{indent}<ReceiptHandle>{handle}</ReceiptHandle>\n"
+    visible = "" if handle is None else f"{indent}<NextVisibleTime>{item.visible_at}</NextVisibleTime>\n"
+    text = (
+        f"{indent}<MessageId>{item.message_id}</MessageId>\n"
+        f"{receipt}"
         f"{indent}<MessageBody>{xml.escape(item.body)}</MessageBody>\n"
         f"{indent}<MessageBodyMD5>{item.body_md5}</MessageBodyMD5>\n"
         f"{indent}<EnqueueTime>{item.enqueued_at}</EnqueueTime>\n"
-    )
-    if handle is not None:
-        text += f"{indent}<NextVisibleTime>{item.visible_at}</NextVisibleTime>\n"
-    text += (
+        f"{visible}"
         f"{indent}<FirstDequeueTime>{first}</FirstDequeueTime>\n"
         f"{indent}<DequeueCount>{item.dequeue_count}</DequeueCount>\n"
         f"{indent}<Priority>{item.priority}</Priority>\n"

@@ -27,8 +27,10 @@ _V4 = re.compile(
 _PLAIN = "!$'()*,=:@/?~"  # what HTTP libraries mostly leave as it is in a value (RFC 3986)
 _KEYS_KEPT = 64  # keyed states remembered: the same few keys sign again and again
 _DATES_KEPT = 256
+_CLIENTS_KEPT = 64  # by the names of the headers they send
 _DATES = ("date", "x-mns-date")
 _Signable: TypeAlias = tuple[str, str, str, str]  # target, Content-MD5, Content-Type, date
+_Keyed: TypeAlias = "tuple[hashlib._Hash, hashlib._Hash]"  # noqa: SLF001  # the only name of the type
 _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
     "MNS4-HMAC-SHA256": ("aliyun_v4", "aliyun_v4_request"),
     "APSARA-MNS4-HMAC-SHA256": ("apsara_v4", "apsara_v4_request"),
@@ -49,7 +51,9 @@ class V2:
     def strings(self, request: http.Request, signable: _Signable) -> Iterable[str]:
         """What the client may have signed."""
         target, digest, content_type, date = signable
-        canonical = "".join([f"{name}:{value}\n" for name, value in _mns_headers(request)])
+        canonical = ""
+        for name, value in _mns_headers(request):
+            canonical += f"{name}:{value}\n"
         return (f"{request.method}\n{digest}\n{content_type}\n{date}\n{canonical}{target}",)
 
 
@@ -95,7 +99,8 @@ def read_authorization(request: http.Request) -> V2 | V4:
     if not header:
         raise errors.MissingAuthorizationHeader
     if found := _V2.fullmatch(header):
-        return V2(access_key_id=found["key"], signature=found["signature"])
+        key, signature = found.groups()
+        return V2(access_key_id=key, signature=signature)
     found = _V4.fullmatch(header)
     if found is None or found["terminator"] != _TERMINATORS[found["prefix"]][1]:
         raise errors.InvalidAuthorizationHeader
@@ -116,15 +121,19 @@ def check_date(request: http.Request, now: int) -> None:
     Raises:
         errors.MissingDateHeader, errors.InvalidDateHeader, errors.TimeExpired: it is not so.
     """
-    dates = _dates(request)
-    if not dates:
-        raise errors.MissingDateHeader
-    for text in dates:
+    is_dated = False
+    for name in _DATES:
+        text = request.headers.get(name)
+        if not text:
+            continue
+        is_dated = True
         if abs(_timestamp(text) - now / 1000) > limits.CLOCK_SKEW_SECONDS:
             raise errors.TimeExpired(
                 f"The date of the request is {text}, but the server's is {utils.formatdate(now / 1000, usegmt=True)};"
                 " they should not differ by more than 15 minutes."
             )
+    if not is_dated:
+        raise errors.MissingDateHeader
 
 
 def check_version(request: http.Request) -> None:
@@ -169,25 +178,37 @@ def verify(request: http.Request, authorization: V2 | V4, secret: str) -> str | 
     return expected
 
 
-def _mac(keyed: hmac.HMAC, text: str) -> bytes:
-    """The MAC of a text; copying a keyed state costs half of what it takes to make one."""
-    mac = keyed.copy()
-    mac.update(text.encode())
-    return mac.digest()
+def _mac(keyed: _Keyed, text: str) -> bytes:
+    """The MAC of a text; copying what has the key already costs less than half of making it anew."""
+    inner, outer = keyed
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(text.encode())
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+def _keyed(key: bytes, algorithm: str) -> _Keyed:
+    """An HMAC that has its key: its inner and its outer hash (RFC 2104), which are quicker to copy than `hmac.HMAC`."""
+    block = hashlib.new(algorithm).block_size
+    padded = (key if len(key) <= block else hashlib.new(algorithm, key).digest()).ljust(block, b"\0")
+    return (
+        hashlib.new(algorithm, bytes([byte ^ 0x36 for byte in padded])),
+        hashlib.new(algorithm, bytes([byte ^ 0x5C for byte in padded])),
+    )
 
 
 @functools.lru_cache(maxsize=_KEYS_KEPT)
-def _v2_keyed(secret: str) -> hmac.HMAC:
-    return hmac.new(secret.encode(), digestmod="sha1")
+def _v2_keyed(secret: str) -> _Keyed:
+    return _keyed(secret.encode(), "sha1")
 
 
 @functools.lru_cache(maxsize=_KEYS_KEPT)
-def _v4_keyed(secret: str, date: str, region: str, terminator: str) -> hmac.HMAC:
+def _v4_keyed(secret: str, date: str, region: str, terminator: str) -> _Keyed:
     """Keyed with the signing key of one day, region and product."""
     key = secret.encode()
     for part in (date, region, "mns", terminator):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, digestmod="sha256")
+    return _keyed(key, "sha256")
 
 
 def _canonical_queries(query: str) -> Iterator[str]:
@@ -246,7 +267,14 @@ def _splits(value: str) -> bool:
 
 
 def _mns_headers(request: http.Request) -> list[tuple[str, str]]:
-    return sorted([header for header in request.headers.items() if header[0].startswith("x-mns-")])
+    headers = request.headers
+    return [(name, headers[name]) for name in _mns_names(tuple(headers))]
+
+
+@functools.lru_cache(maxsize=_CLIENTS_KEPT)
+def _mns_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names of a request's headers that are signed, in their order."""
+    return tuple(sorted([name for name in names if name.startswith("x-mns-")]))
 
 
 def _dates(request: http.Request) -> list[str]:

@@ -25,7 +25,8 @@ _SPECIAL = dict.fromkeys(map(chr, _ILLEGAL), "\ufffd") | {"\r": "&#13;", "&": "&
 _ANY_SPECIAL = re.compile(f"[{re.escape(''.join(_SPECIAL))}]")
 # Complete for ASCII, since a character that is not in the table costs several times as much.
 _ASCII = str.maketrans({chr(code): chr(code) for code in range(0x80)} | _SPECIAL)
-_AS_IT_IS = bytes(code for code in range(0x80) if chr(code) not in _SPECIAL)
+# Changes exactly what does not stand for itself; nothing else tells as quickly whether a text has any of it.
+_MARKED = bytes(ord("?") if chr(code) in _SPECIAL else code for code in range(0x100))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -136,13 +137,18 @@ def lines(nodes: Iterable[Node], indent: str) -> str:
     return text
 
 
+def is_plain(text: bytes) -> bool:
+    """Whether a text stands for itself: it is ASCII, without what XML forbids, escapes or, as line ends, changes."""
+    return text.isascii() and text.translate(_MARKED) == text
+
+
 def escape(text: str) -> str:
     """Text as it is written; a table is fastest for ASCII, and by far the slowest for anything else.
 
-    Most texts stand as they are, and to see that takes half as long.
+    Most texts stand as they are, and to see that takes a third as long.
     """
     if text.isascii():
-        return text.translate(_ASCII) if text.encode().translate(None, _AS_IT_IS) else text
+        return text if is_plain(text.encode()) else text.translate(_ASCII)
     return _ANY_SPECIAL.sub(lambda found: _SPECIAL[found[0]], text)
 
 

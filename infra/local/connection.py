@@ -282,12 +282,14 @@ class Connection(asyncio.Protocol):
         )
 
     def _keep(self, request: http.Request, *, last: bool = False, refused: str = "") -> None:
-        """Have a request wait for its turn, which may be now."""
+        """Take up a request, or have it wait for its turn."""
+        if not (self._waiting or self._in_hand or self._held or self._going):
+            self._take_up(request, last, refused)
+            return
         self._waiting.append((request, last, refused))
         if len(self._waiting) > _AHEAD and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._go_on()
 
     def _go_on(self) -> None:
         """Take up what waits, one after the other; an answer that is given at once comes back here and is let be."""
@@ -296,16 +298,15 @@ class Connection(asyncio.Protocol):
         self._going = True
         try:
             while self._waiting and not (self._in_hand or self._held):
-                self._take_up()
+                self._take_up(*self._waiting.popleft())
         finally:
             self._going = False
 
-    def _take_up(self) -> None:
-        """Take up the next request."""
+    def _take_up(self, request: http.Request, last: bool, refused: str) -> None:  # noqa: FBT001  # as it waited
+        """Take up a request: the last one, perhaps, or one to be refused."""
         if self._paused and not self._cut and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        request, last, refused = self._waiting.popleft()
         self._in_hand = True
         self._head = request.method == "HEAD"
         if last:

@@ -204,6 +204,14 @@ def sign_v4(method, target, headers, *, prefix="", start="aliyun_v4", end="aliyu
     return hmac_sha256(key, text).hex()
 
 
+@pytest.mark.parametrize("length", [1, 30, 63, 64, 65, 128, 1000])
+def test_a_v2_signature_is_an_hmac_whatever_the_length_of_the_secret(length):
+    secret = "Größe" + "s" * (length - 1)
+    signed = signatures.V2(access_key_id="k", signature="").sign("text", secret)
+    assert signed.decode() == hmac_sha1("text", secret)
+    assert signatures.V2(access_key_id="k", signature="").sign("text", secret) == signed  # the key's state is as it was
+
+
 def test_the_apsara_variant_differs_in_the_three_words_only():
     signature = sign_v4(
         "GET",

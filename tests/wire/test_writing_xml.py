@@ -69,6 +69,13 @@ def test_text_is_utf8_and_only_what_xml_needs_is_escaped(text, written):
     )
 
 
+@pytest.mark.parametrize("character", [chr(code) for code in range(0x80)], ids=ascii)
+def test_an_ascii_character_is_escaped_in_any_company_as_it_is_in_that_of_others(character):
+    assert [xml.escape(text) for text in (character, f"a{character}?")] == [
+        xml.escape(f"{text}é")[:-1] for text in (character, f"a{character}?")
+    ]
+
+
 def test_a_nested_element_begins_with_white_space_for_older_python_sdks_read_the_first_text_of_every_child():
     written = xml.write("Message", [("UserProperties", [("PropertyValue", [("Name", "x")])])])
     document = minidom.parseString(written)  # noqa: S318  # our own

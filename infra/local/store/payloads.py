@@ -47,8 +47,23 @@ class Codec:
 
     def read(self, queue_id: str, row: Row) -> message.Message:
         """The message in a row, whose payload has been read."""
-        _, message_id, shard, priority, enqueued_at, expires_at, visible_at, stamp, dequeues, first_at, *rest = row
-        group_id, body, properties, sealed, by = rest
+        (
+            _,
+            message_id,
+            shard,
+            priority,
+            enqueued_at,
+            expires_at,
+            visible_at,
+            stamp,
+            dequeues,
+            first_at,
+            group_id,
+            body,
+            properties,
+            sealed,
+            by,
+        ) = row
         if sealed is not None:
             body, properties = self._open(queue_id, message_id, sealed, by)
         user, system = ((), ()) if properties is None else json.loads(properties)
