@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import operator
 import os
 import pathlib
 import sqlite3
@@ -53,6 +54,11 @@ INSERT INTO journal VALUES (0);
 """
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+# The driver asks every value but strings and numbers what it should be stored as; these two know.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(type(None), lambda none: none)
 
 
 class Guest(Protocol):
@@ -138,6 +144,7 @@ class Database:
         self._journal: journal.Journal | None = None
         self._number = 0  # of the journal's last record
         self._statements: list[journal.Statement] = []  # of the record to come
+        self._sums: dict[tuple[str, str], tuple[int, ...]] = {}  # in the journal, and not in SQLite's transaction yet
         self._behind = False  # whether there are records that SQLite does not hold
         self._queue: _Queue | None = None
         if self.path is not None:
@@ -221,8 +228,11 @@ class Database:
     def settle(self) -> None:
         """Commit to SQLite what has been written up to now."""
         if self._journal is not None and self._connection.in_transaction:
+            for (statement, key), amounts in self._sums.items():
+                self.execute(statement, (key, *amounts))
             self.execute("UPDATE journal SET number = ?", (self._number,))
             self._end("COMMIT")
+            self._sums.clear()
             self._journal.rewind()
             if self._checkpointer is not None:
                 self._checkpointer.count()
@@ -237,6 +247,34 @@ class Database:
         if cursor.rowcount:
             self._statements.append((statement, values))
         return cursor
+
+    def add(self, statement: str, key: str, amounts: tuple[int, ...]) -> None:
+        """Run a statement of the guest that adds amounts to the row of a key; with a journal before SQLite's commit.
+
+        What has been added and is not in the row yet `sums` tells; there are no two statements for one row.
+        """
+        if self._journal is None:
+            self.execute(statement, (key, *amounts))
+            return
+        self._statements.append((statement, (key, *amounts)))
+        before = self._sums.get((statement, key))
+        self._sums[statement, key] = amounts if before is None else tuple(map(operator.add, before, amounts))
+
+    def sums(self, statement: str, key: str) -> tuple[int, ...] | None:
+        """What is to be added to the row of a key."""
+        return self._sums.get((statement, key))
+
+    def drop(self, statement: str, key: str, adding: str) -> bool:
+        """Run a statement of the guest that deletes the row of a key, to which another one adds; whether it was there.
+
+        What was to be added goes with it, and comes back with the journal: so does the statement, even if there is no
+        row yet.
+        """
+        sums = self._sums.pop((adding, key), None)
+        was_there = self.execute(statement, (key,)).rowcount > 0 or sums is not None
+        if was_there and self._journal is not None:
+            self._statements.append((statement, (key,)))
+        return was_there
 
     def _record(self, kept: journal.Journal) -> None:
         """Add what has been written to the journal."""
@@ -261,6 +299,7 @@ class Database:
             self.execute("ROLLBACK")
         self.execute("BEGIN IMMEDIATE")
         self._statements = []
+        self._sums.clear()
         (self._number,) = self.execute("SELECT number FROM journal").fetchone()
         for number, statements in self._journal.since(self._number):
             for statement, values in statements:

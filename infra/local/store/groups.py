@@ -74,7 +74,7 @@ class Groups:
 
     def append(self, new: New) -> None:
         """Put a message behind the last one of its group."""
-        queue_id, message_id, group_id = new[0], new[1], new[8]
+        queue_id, message_id, group_id = new[0], new[1], new[9]
         assert group_id is not None  # noqa: S101  # `message.accept` has seen to it
         key = group.key(group_id)
         order = self._next(queue_id, key, message_id[:_ORDER_LENGTH])

@@ -30,8 +30,8 @@ BURIALS = 500  # messages too old or dead that a verb clears away, before it ans
 Announce: TypeAlias = Callable[[str, int, int | None], None]
 # Body, properties, what is sealed of both, and by which key; the first three are None where they stand apart.
 Columns: TypeAlias = tuple[str | None, str | None, bytes | None, str | None]
-# A message to be stored: queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id, payload's
-# columns.
+# A message to be stored: queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, body, group_id,
+# properties, what is sealed, by which key.
 New: TypeAlias = tuple[Any, ...]
 # A message that was received: queue, id, stamp, and the key of its group in a FIFO queue.
 Held: TypeAlias = tuple[str, str, str, str | None]

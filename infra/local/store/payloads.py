@@ -6,22 +6,29 @@ from typing import TYPE_CHECKING
 from chalicelib.model import errors, message, queue
 from chalicelib.storage import client, items, sealing
 from infra.local.store import layout
-from infra.local.store.layout import Columns, New, Row
+from infra.local.store.layout import Columns, New, Row, State
 
 if TYPE_CHECKING:
     from infra.embedded import database
 
 INSERT_APART = "INSERT INTO queue_bodies (n, body, properties, sealed) VALUES (?, ?, ?, ?)"
 APART = (None, None, None)
-_INSERT = {
-    state: (
-        "INSERT INTO queue_messages (queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, group_id,"  # noqa: S608  # our own names
-        f" body, properties, sealed, sealed_by{', group_key, place' if grouped else ''}, dequeues, state)"
-        f" VALUES ({'?, ' * (15 if grouped else 13)}0, {state:d})"
+_FEW = "queue, id, shard, priority, enqueued_at, expires_at, visible_at, stamp, body"
+_ALL = f"{_FEW}, group_id, properties, sealed, sealed_by"
+
+
+def _insert(columns: str, state: State) -> str:
+    return (
+        f"INSERT INTO queue_messages ({columns}, dequeues, state)"  # noqa: S608  # our own names
+        f" VALUES ({'?, ' * len(columns.split(','))}0, {state:d})"
     )
-    for state in layout.State
-    for grouped in [state == layout.State.GROUPED]
-}
+
+
+# What is null is better not said: the driver takes its time to find out what it is.
+_PLAIN = {state: _insert(_FEW, state) for state in (State.READY, State.WAITING)}
+_GROUPED = {State.GROUPED: _insert(f"{_ALL}, group_key, place", State.GROUPED)}
+_OTHERS = {state: _insert(_ALL, state) for state in _PLAIN} | _GROUPED
+_NOTHING_ELSE = (None, None, None, None)  # but the few
 
 
 class Codec:
@@ -32,6 +39,7 @@ class Codec:
 
     def write(self, of: queue.Queue, new: message.Message) -> New:
         """What is to be stored of a new message of a queue."""
+        body, properties, sealed, by = self._encode(of, new)
         return (
             of.queue_id,
             new.message_id,
@@ -41,8 +49,11 @@ class Codec:
             new.expires_at,
             new.visible_at,
             new.stamp,
+            body,
             new.group_id,
-            *self._encode(of, new),
+            properties,
+            sealed,
+            by,
         )
 
     def read(self, queue_id: str, row: Row) -> message.Message:
@@ -107,14 +118,16 @@ class Payloads:
     def __init__(self, db: "database.Database") -> None:
         self._db = db
 
-    def insert(self, new: New, state: layout.State, where: tuple[str, ...] = ()) -> None:
+    def insert(self, new: New, state: State, where: tuple[str, ...] = ()) -> None:
         """Store a message with its payload, in a state; of a FIFO queue with the key of its group and its place."""
-        body, properties, sealed = new[9:12]
-        if len(body or "") + len(properties or "") + len(sealed or b"") <= layout.INLINE:
-            self._db.write(_INSERT[state], new + where)
-            return
-        cursor = self._db.write(_INSERT[state], (*new[:9], *APART, new[12], *where))
-        self._db.write(INSERT_APART, (cursor.lastrowid, body, properties, sealed))
+        body, _, properties, sealed, by = new[8:]
+        if len(body or "") + len(properties or "") + len(sealed or b"") > layout.INLINE:
+            cursor = self._db.write(_OTHERS[state], (*new[:8], None, new[9], None, None, by, *where))
+            self._db.write(INSERT_APART, (cursor.lastrowid, body, properties, sealed))
+        elif new[9:] == _NOTHING_ELSE:
+            self._db.write(_PLAIN[state], new[:9])
+        else:
+            self._db.write(_OTHERS[state], new + where)
 
     def read(self, n: int, columns: Columns) -> Columns:
         """All of a payload, given what stands in the row `n` of its message."""

@@ -66,6 +66,7 @@ _COPY = (
 )
 _EXISTS = "SELECT 1 FROM queue_messages WHERE queue = ? AND id = ?"
 _NOTHING = Gathered()
+_NONE = (0, 0, 0)
 _HELD_GROUP = 3  # of `Held`
 
 
@@ -238,7 +239,7 @@ class Rows:
         """Count, see `database.Guest`."""
         for queue_id, of in gathered.items():
             if of.active or of.inactive or of.delayed:
-                self.db.write(layout.COUNT, (queue_id, of.active, of.inactive, of.delayed))
+                self.db.add(layout.COUNT, queue_id, (of.active, of.inactive, of.delayed))
 
     def announce(self, gathered: dict[str, Gathered]) -> None:
         """See `database.Guest`."""
@@ -439,7 +440,7 @@ class Rows:
         for statement in _PURGES:
             if self.db.write(statement, (queue_id, _PURGE_ROWS)).rowcount:
                 return True
-        return self.db.write("DELETE FROM queue_counts WHERE queue = ?", (queue_id,)).rowcount > 0
+        return self.db.drop("DELETE FROM queue_counts WHERE queue = ?", queue_id, layout.COUNT)
 
     def _counts(self, queue_ids: Sequence[str]) -> Iterable[tuple[str, queue.Counts]]:
         for queue_id in queue_ids:
@@ -447,8 +448,9 @@ class Rows:
             row = self.db.execute(
                 "SELECT active, inactive, delayed FROM queue_counts WHERE queue = ?", (queue_id,)
             ).fetchone()
-            if row is not None or pending is not _NOTHING:
-                active, inactive, delayed = row or (0, 0, 0)
+            sums = self.db.sums(layout.COUNT, queue_id)
+            if row is not None or sums is not None or pending is not _NOTHING:
+                active, inactive, delayed = map(sum, zip(row or _NONE, sums or _NONE, strict=True))
                 yield (
                     queue_id,
                     queue.Counts(

@@ -13,8 +13,13 @@ from hypothesis import strategies as st
 from infra.embedded import database, journal
 from infra.embedded.engine import EmbeddedEngine
 
-LAYOUT = ("CREATE TABLE IF NOT EXISTS words (n INTEGER PRIMARY KEY, word TEXT UNIQUE)",)
+LAYOUT = (
+    "CREATE TABLE IF NOT EXISTS words (n INTEGER PRIMARY KEY, word TEXT UNIQUE)",
+    "CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, total INTEGER)",
+)
 INSERT = "INSERT INTO words (word) VALUES (?)"
+ADD = "INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET total = total + excluded.total"
+DROP = "DELETE FROM totals WHERE name = ?"
 RECORDS = st.lists(
     st.lists(
         st.tuples(
@@ -259,3 +264,48 @@ def test_what_changes_nothing_is_not_in_the_journal(words):
     before = words.db._journal.size
     words.engine.transact(lambda: words.db.write("DELETE FROM words WHERE word = ?", ("none",)))
     assert words.db._journal.size == before
+
+
+def added(words: Words) -> int:
+    """What has been added to the one row, in SQLite or not."""
+    row = words.engine.read(lambda: words.db.execute("SELECT total FROM totals").fetchone())
+    (more,) = words.db.sums(ADD, "words") or (0,)
+    return more + (row[0] if row else 0)
+
+
+def test_what_is_added_to_a_row_is_written_once_before_a_commit_and_survives_a_crash_before_it(words, folder):
+    for amount in (3, 4):
+        words.engine.transact(lambda amount=amount: words.db.add(ADD, "words", (amount,)))
+    assert (added(words), words.db.execute("SELECT count(*) FROM totals").fetchone()) == (7, (0,))
+    again = killed(folder)
+    assert (added(again), again.db.sums(ADD, "words")) == (7, None)
+    again.engine.close()
+    words.db.settle()
+    assert (added(words), words.db.sums(ADD, "words")) == (7, None)
+    words.engine.transact(lambda: words.db.add(ADD, "words", (1,)))
+    assert added(words) == 8
+
+
+def test_what_a_failed_transaction_added_is_not_there(words):
+    words.engine.transact(lambda: words.db.add(ADD, "words", (3,)))
+    with pytest.raises(ClientError):
+        words.engine.transact(
+            lambda: (words.db.add(ADD, "words", (4,)), words.db.write("UPDATE nowhere SET n = 1", ()))
+        )
+    assert added(words) == 3
+
+
+def test_sums_go_with_their_row(words, folder):
+    words.engine.transact(lambda: words.db.add(ADD, "words", (3,)))
+
+    def delete() -> None:
+        assert words.db.drop(DROP, "words", ADD)
+        words.db.add(ADD, "words", (1,))
+
+    words.engine.transact(delete)
+    assert added(words) == 1
+    again = killed(folder)
+    assert added(again) == 1
+    again.engine.transact(lambda: again.db.drop(DROP, "words", ADD))
+    assert not again.engine.transact(lambda: again.db.drop(DROP, "words", ADD))
+    again.engine.close()
