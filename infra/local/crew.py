@@ -103,7 +103,12 @@ class Crew:
         self._loop = loop
         self._thread = threading.get_ident()
         self._workers = [_Worker(number) for number in range(told.workers - 1)]
-        self._news = {worker: collecting.Collected(loop, partial(self._spread, worker)) for worker in self._workers}
+        self._news = {
+            worker: collecting.Collected(
+                loop, partial(self._spread, worker), partial(running.shared.parked_in, worker.number + 1)
+            )
+            for worker in self._workers
+        }
         self._stopping = False
         running.lot.elsewhere = self._tell
         if running.line is not None:
@@ -191,7 +196,7 @@ class Crew:
         with contextlib.ExitStack() as failed, theirs:
             failed.callback(ours.close)
             worker.process = subprocess.Popen(  # noqa: S603  # ours
-                [sys.executable, "-m", "infra.local.worker", str(theirs.fileno()), str(shared)],
+                [sys.executable, "-m", "infra.local.worker", *map(str, (theirs.fileno(), shared, self._told.workers))],
                 pass_fds=(theirs.fileno(), shared),
                 stdin=subprocess.DEVNULL,
             )
@@ -238,7 +243,7 @@ class Crew:
             self._running.line.lose(worker.number + 1)
         worker.finished.set()
         worker.ended.set()
-        self._running.shared.park(worker.number, 0)
+        self._running.shared.park(worker.number + 1, 0)
         worker.given = self._running.shared.closed(worker.number)
         if worker.process is not None:
             worker.process.kill()  # its channel is gone: it can be of no use, if it lives at all

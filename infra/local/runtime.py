@@ -101,12 +101,12 @@ def start(
     Raises:
         config.ConfigError: the data folder cannot be used, or a declared queue exists with other attributes.
     """
-    shared = Shared()
+    shared = Shared(processes=max(1, told.workers))
     moved = clocks.LocalClock(numbers=shared.time)
     given = certificates.supply(told)
     decided = _settings(told, base)
     with contextlib.ExitStack() as held:
-        lot = parking.ParkingLot()
+        lot = parking.ParkingLot(count=functools.partial(shared.park, 0))
         sent = held.enter_context(contextlib.closing(outbox.Outbox()))
         made = _open(told, moved, held)
         engine.make_tables(made, decided.table_prefix)
@@ -179,7 +179,7 @@ def join(told: config.LocalConfig, decided: settings.Settings, shared: Shared, n
     """
     assert told.data is not None  # noqa: S101  # what is in memory has one process
     moved = clocks.LocalClock(numbers=shared.time)
-    lot = parking.ParkingLot(count=functools.partial(shared.park, number))
+    lot = parking.ParkingLot(count=functools.partial(shared.park, number + 1))
     held = contextlib.ExitStack()
     made = _embedded(told, moved, held, told.data / FILE)
     messages = _messages(told, moved, held, number + 1)

@@ -175,7 +175,7 @@ def serve(running: runtime.Runtime, told: config.LocalConfig, listener: socket.s
     """Serve until SIGINT or SIGTERM. The runner is the driver's, if it is for a loop."""
 
     async def main() -> None:
-        runner.attach(asyncio.get_running_loop(), lambda: len(running.lot) > 0 or running.shared.parked > 0)
+        runner.attach(asyncio.get_running_loop(), lambda: running.shared.parked > 0)
         await _Server(running, told, listener).run()
 
     uvloop.run(main())

@@ -15,8 +15,8 @@ from infra.local.store import bounds
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
 
-_OFFSET, _FROZEN_AT, _EPOCH, _PARKED = range(4)  # from `_PARKED` on, one for each worker
-_CLOSED = _PARKED + config.MOST_WORKERS  # from there on, likewise
+_OFFSET, _FROZEN_AT, _EPOCH, _PARKED = range(4)  # from `_PARKED` on, one for each process
+_CLOSED = _PARKED + config.MOST_WORKERS  # from there on, one for each worker
 _BOUNDS = _CLOSED + config.MOST_WORKERS  # from there on, what each process tells of its messages
 _BYTES = 8 * (_BOUNDS + config.MOST_WORKERS * bounds.NUMBERS)
 
@@ -29,8 +29,9 @@ class Shared:
         time: the two numbers of `LocalClock`.
     """
 
-    def __init__(self, file: int | None = None) -> None:
-        """Map the file of another process, or a new one."""
+    def __init__(self, file: int | None = None, *, processes: int) -> None:
+        """Map the file of another process of so many, or a new one."""
+        self._all_parked = slice(_PARKED, _PARKED + processes)
         if file is None:
             with tempfile.TemporaryFile() as made:
                 made.truncate(_BYTES)
@@ -50,12 +51,20 @@ class Shared:
 
     @property
     def parked(self) -> int:
-        """How many polls wait in all workers."""
-        return sum(self._numbers[_PARKED:_CLOSED])
+        """How many polls wait in all processes."""
+        return sum(self._numbers[self._all_parked])
 
-    def park(self, worker: int, count: int) -> None:
-        """Say how many polls wait in a worker."""
-        self._numbers[_PARKED + worker] = count
+    def parked_besides(self, process: int) -> bool:
+        """Whether polls wait in other processes."""
+        return self.parked > self._numbers[_PARKED + process]
+
+    def parked_in(self, process: int) -> bool:
+        """Whether polls wait in a process."""
+        return self._numbers[_PARKED + process] > 0
+
+    def park(self, process: int, count: int) -> None:
+        """Say how many polls wait in a process."""
+        self._numbers[_PARKED + process] = count
 
     def closed(self, worker: int) -> int:
         """How many connections of a worker have ended."""

@@ -31,9 +31,6 @@ class _Worker:
         self._ended = asyncio.Event()
         self._asked: dict[int, connection.Exchange] = {}
         self._numbers = itertools.count()
-        self._rung: collecting.Collected[str] = collecting.Collected(
-            self._loop, lambda rung: self._channel.send(("heard", rung, {}))
-        )
         self._due: dict[str, int] = {}  # queue id -> the moment (ms) that the first process was told of last
         self._channel = channel.Channel(end, self._loop, self._hear, _end_at_once)
 
@@ -74,7 +71,12 @@ class _Worker:
             _end_at_once()
         assert self._running.rows is not None  # noqa: S101  # workers keep messages
         self._rows = self._running.rows
-        self._running.lot.elsewhere = lambda _, queue_id, count: self._rung.add(queue_id or "", count)
+        rung: collecting.Collected[str] = collecting.Collected(
+            self._loop,
+            lambda counts: self._channel.send(("heard", counts, {})),
+            partial(self._shared.parked_besides, number + 1),
+        )
+        self._running.lot.elsewhere = lambda _, queue_id, count: rung.add(queue_id or "", count)
         self._serving = server.Serving(self._running, self._relay, partial(self._shared.close, number))
         self._channel.send(("ready",))
         for queue_id, due in self._rows.dues().items():
@@ -137,10 +139,11 @@ def _end_at_once() -> None:
 
 
 def main() -> None:
-    """Work at the other end of the channel whose descriptor is the first argument."""
+    """Work at the other end of a channel; arguments: its descriptor, that of the numbers, and how many processes."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the first process decides
-    end, shared = socket.socket(fileno=int(sys.argv[1])), Shared(int(sys.argv[2]))
+    theirs, file, processes = map(int, sys.argv[1:])
+    end, shared = socket.socket(fileno=theirs), Shared(file, processes=processes)
 
     async def work() -> None:
         await _Worker(end, shared).run()
