@@ -1,4 +1,4 @@
-"""What processes tell each other is told together: soon where somebody waits for it, a little later where nobody does."""
+"""What processes tell each other is told together: soon where somebody waits for it, else a little later."""
 
 import asyncio
 
