@@ -88,21 +88,24 @@ class Router:
         Raises:
             errors.InvalidRequestURL: there is no such path, or not with this method.
         """
-        path = request.path
-        rows, variables = self._matched(path) if len(path) <= _LONGEST_KEPT else self._match(path)
+        path, method = request.path, request.method
+        short = len(path) <= _LONGEST_KEPT and len(method) <= _LONGEST_KEPT
+        rows, variables = self._matched(path, method) if short else self._match(path, method)
         for row in rows:
-            if row.method == request.method and (row.when is None or row.when(request)):
+            if row.when is None or row.when(request):
                 return row, variables
-        if not rows:
+        of_path = [row for pattern, rows in self._paths.values() if pattern.fullmatch(path) for row in rows]
+        if not of_path:
             raise errors.InvalidRequestURL(f"The path {path[:256]} is not part of the API.")
-        names = ", ".join(f"{row.method} ({row.name})" for row in rows)
+        names = ", ".join(f"{row.method} ({row.name})" for row in of_path)
         raise errors.InvalidRequestURL(
-            f"{request.method} {request.target[:256]} is no operation; the path takes, with their queries, {names}."
+            f"{method} {request.target[:256]} is no operation; the path takes, with their queries, {names}."
         )
 
-    def _match(self, path: str) -> tuple[Sequence[Operation], Mapping[str, str]]:
-        """The rows that have this path, and its variables."""
+    def _match(self, path: str, method: str) -> tuple[Sequence[Operation], Mapping[str, str]]:
+        """The rows that have this path and method, and the variables of the path."""
         for pattern, rows in self._paths.values():
             if found := pattern.fullmatch(path):
-                return rows, {name: parse.unquote(value) for name, value in found.groupdict().items()}
+                variables = {name: parse.unquote(value) for name, value in found.groupdict().items()}
+                return [row for row in rows if row.method == method], variables
         return (), {}

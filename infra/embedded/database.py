@@ -170,7 +170,8 @@ class Database:
             raise self._lost
         if self._behind:
             self._catch_up()
-        self._enter_queue()
+        if self._journal is None:  # with one nobody else uses the file
+            self._enter_queue()
         self._writing = True
         if not self._connection.in_transaction:
             self.execute("BEGIN IMMEDIATE")  # where this fails, `fail` leaves the queue
@@ -318,7 +319,7 @@ class Database:
         self._leave_queue()
 
     def _enter_queue(self) -> None:
-        if self.path is not None and self._queue is None and self._journal is None:
+        if self.path is not None and self._queue is None:
             with contextlib.suppress(OSError):  # without a place in the queue SQLite's own lock has to do
                 self._queue = _Queue(self.path.with_name(self.path.name + "-queue"))
         if self._queue is not None:

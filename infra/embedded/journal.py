@@ -40,17 +40,18 @@ class Journal:
         """Add a record; raises OSError, and then there is none."""
         content = marshal.dumps(statements, _PICTURE)
         record = _HEAD.pack(number, len(content), _checksum(number, content)) + content
-        written = 0
+        size = len(record)
         try:
-            while written < len(record):
-                written += os.pwrite(self._file, record[written:] if written else record, self.size + written)
+            written = os.pwrite(self._file, record, self.size)
+            while written < size:
+                written += os.pwrite(self._file, record[written:], self.size + written)
             if self._full:
                 _to_disk(self._file)
         except OSError:
             with contextlib.suppress(OSError):  # what was not written to its end is no record anyway
                 os.pwrite(self._file, bytes(_HEAD.size), self.size)
             raise
-        self.size += len(record)
+        self.size += size
 
     def since(self, number: int) -> Iterator[tuple[int, list[Statement]]]:
         """The records that come after one, in their order; afterwards the next one is added behind them."""

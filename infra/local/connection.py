@@ -330,8 +330,8 @@ class Connection(asyncio.Protocol):
 
     def _render(self, response: http.Response) -> bytes:
         head, body = _STATUS_LINES[response.status] + _date_line(int(self._loop.time())), response.body
-        for name, value in response.headers.items():
-            head += f"{name}: {value}\r\n"
+        if response.headers:
+            head += "\r\n".join(map(": ".join, response.headers.items())) + "\r\n"
         if response.status != 204:  # noqa: PLR2004  # the status without a body, and without a length
             head += f"Content-Length: {len(body)}\r\n"
         if self._ending and not self._waiting:
