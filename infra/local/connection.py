@@ -93,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._head = False  # whether the request in hand is a HEAD, whose answer has no body
         self._waiting: deque[tuple[http.Request, bool, str]] = deque()  # with: is the last one, why refused
         self._since = loop.time()  # when the present state of idle or reading began
+        self._heads = heads.Reader()
         self._parser = httptools.HttpRequestParser(self)
         self._begun = False  # whether a request is coming in
         self._begin_request()
@@ -124,7 +125,7 @@ class Connection(asyncio.Protocol):
         if self._cut:
             return
         if not (self._begun or self._ending):
-            request = heads.read(data, address=self._address, arrived_at=self._taker.now())
+            request = self._heads.read(data, address=self._address, arrived_at=self._taker.now())
             if request is not None:
                 self._since = self._loop.time()
                 self._keep(request)

@@ -28,8 +28,20 @@ PIECES = [
 ]
 
 
+OLD = heads.Reader()  # has read all that the others have
+
+
+@pytest.fixture(autouse=True, scope="module")
+def as_many_makes_as_there_are():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "MAKES", 1_000_000)
+        yield
+
+
 def read(data: bytes) -> tuple[str, str, dict[str, str], bytes] | None:
-    found = heads.read(data, address="192.0.2.1", arrived_at=7)
+    found = heads.Reader().read(data, address="192.0.2.1", arrived_at=7)
+    for _ in range(2):
+        assert OLD.read(data, address="192.0.2.1", arrived_at=7) == found
     if found is None:
         return None
     assert (found.address, found.arrived_at) == ("192.0.2.1", 7)
@@ -156,8 +168,8 @@ def test_everything_else_is_left_to_the_parser(data):
 
 
 def test_a_request_that_comes_again_is_another_one_with_what_is_known_of_it():
-    first = heads.read(PLAIN, address="192.0.2.1", arrived_at=1)
-    again = heads.read(PLAIN, address="192.0.2.2", arrived_at=2)
+    first = heads.Reader().read(PLAIN, address="192.0.2.1", arrived_at=1)
+    again = heads.Reader().read(PLAIN, address="192.0.2.2", arrived_at=2)
     assert first.parameters == {"waitseconds": "0"}
     assert again.known is first.known
     assert [(each.address, each.arrived_at) for each in (first, again)] == [("192.0.2.1", 1), ("192.0.2.2", 2)]
@@ -173,5 +185,45 @@ def test_a_request_that_comes_again_is_another_one_with_what_is_known_of_it():
     ids=["a send", "a delete", "a long one"],
 )
 def test_of_others_nothing_is_kept(other):
-    first, again = (heads.read(other, address="", arrived_at=0) for _ in range(2))
+    reader = heads.Reader()
+    first, again = (reader.read(other, address="", arrived_at=0) for _ in range(2))
     assert again.known is not first.known
+
+
+def test_what_follows_is_read_by_its_own_expression_and_is_another_request():
+    reader = heads.Reader()
+    sent = [
+        SENT.replace(b"local", host).replace(b"hello", body) for host, body in ((b"a", b"hello"), (b"b c", b"world"))
+    ]
+    found = [reader.read(data, address="", arrived_at=0) for data in (*sent, *sent)]
+    assert [(each.headers["host"], each.body) for each in found] == [("a", b"hello"), ("b c", b"world")] * 2
+
+
+@pytest.mark.parametrize(
+    "follows",
+    [
+        SENT.replace(b"Host: local", b"Host: local\r\nX: "),
+        SENT.replace(b"local", b"local "),
+        SENT.replace(b"Length: 5", b"Length: 6"),
+        SENT.replace(b"Host", b"Transfer-Encoding"),
+        SENT.replace(b"local", b"local\r\nHost: b"),
+        SENT[:-5],
+        SENT + b"POST",
+        SENT.replace(b"POST", b"PATCH"),
+    ],
+)
+def test_what_is_left_to_the_parser_is_so_behind_a_plain_request(follows):
+    reader = heads.Reader()
+    for data in (SENT, SENT):
+        assert reader.read(data, address="", arrived_at=0) is not None
+    assert reader.read(follows, address="", arrived_at=0) is None
+
+
+def test_only_some_makes_get_an_expression_and_others_are_read_too(monkeypatch):
+    monkeypatch.setattr(heads, "MAKES", len(heads._makes) + 1)  # how many there are
+    reader = heads.Reader()
+    for number in range(3):
+        data = SENT.replace(b"Host", b"Host: a\r\nName%d" % number)
+        found = [reader.read(data, address="", arrived_at=0) for _ in range(2)]
+        assert [each.headers[f"name{number}"] for each in found] == ["local"] * 2
+    assert len(heads._makes) == heads.MAKES
