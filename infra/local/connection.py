@@ -6,13 +6,16 @@ Life of a connection:
     reading   a request is coming in; bounded in size and in time
     in hand   the front has the request; what comes meanwhile is kept for later, and reading stops when that is much
     ending    the answer in hand is the last one, because the client, the request or the server said so
+    leaving   the answer in hand is the last one here, because another process is to serve the client
 
 Why this is not uvicorn: docs/adr/0008-http-server.md.
 """
 
 import asyncio
+import contextlib
 import email.utils
 import http as standard
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -91,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._going = False  # whether `_go_on` is at work
         self._held = False  # whether the client does not read its answers
         self._head = False  # whether the request in hand is a HEAD, whose answer has no body
+        self._heir: Callable[[int], None] | None = None
         self._waiting: deque[tuple[http.Request, bool, str]] = deque()  # with: is the last one, why refused
         self._since = loop.time()  # when the present state of idle or reading began
         self._heads = heads.Reader()
@@ -217,12 +221,21 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         if self._waiting:
             self._go_on()
+        elif self._heir is not None:
+            self._loop.call_soon(self._hand_over)  # when the answer has been written
 
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """See `Exchange`."""
         self._tell = tell
         if tell is not None and self._ended:
             self.close()
+
+    def leave(self, heir: Callable[[int], None]) -> None:
+        """Hand the client over, behind an answer after which there is nothing of it here.
+
+        `heir` is given the descriptor of the connection, which is its own then.
+        """
+        self._heir = heir
 
     def finish(self) -> None:
         """Answer what has begun to come in, and nothing after it."""
@@ -241,6 +254,18 @@ class Connection(asyncio.Protocol):
             self.close()
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        busy = self._in_hand or self._begun or self._waiting or self._ending or self._cut
+        if self._heir is None or busy or self.gone or self._transport is None:
+            return
+        if self._transport.get_write_buffer_size():
+            return
+        with contextlib.suppress(OSError):  # without a descriptor more it stays
+            theirs = os.dup(self._transport.get_extra_info("socket").fileno())
+            self._heir(theirs)
+            self._transport.abort()  # it closes our descriptor, and says nothing to the client
+        self._heir = None
 
     def _begin_request(self) -> None:
         self._target = b""

@@ -4,7 +4,7 @@
                      of queues
     worker           operations on messages of queues, which it keeps in a file of its own (`store.shards`); relays all
                      others here, so that what processes remember of queues and keys is changed in one place, and
-                     those whose messages are in another file
+                     those whose messages are in another file; hands back a connection that asks little else
 
 A worker that dies is replaced; the connections it had are lost. Workers end when the first process does, however it
 ends: they see the end of their channel.
@@ -96,11 +96,14 @@ class Crew:
         told: config.LocalConfig,
         taker: connection.Taker,
         loop: asyncio.AbstractEventLoop,
+        take_in: Callable[[socket.socket], None],
     ) -> None:
+        """Set up; `take_in` serves a connection here."""
         self._running = running
         self._told = told
         self._taker = taker
         self._loop = loop
+        self._take_in = take_in
         self._thread = threading.get_ident()
         self._workers = [_Worker(number) for number in range(told.workers - 1)]
         self._news = {
@@ -184,9 +187,7 @@ class Crew:
         except OSError:  # there are no descriptors left, say, or there is no memory
             self._lose(worker)
             return
-        worker.channel = channel.Channel(
-            ours, self._loop, lambda message, _: self._hear(worker, message), lambda: self._lose(worker)
-        )
+        worker.channel = channel.Channel(ours, self._loop, partial(self._hear, worker), lambda: self._lose(worker))
         worker.channel.send(("start", worker.number, self._told, self._running.application.settings))
 
     def _spawn(self, worker: _Worker) -> socket.socket:
@@ -203,7 +204,7 @@ class Crew:
             failed.pop_all()
         return ours
 
-    def _hear(self, worker: _Worker, message: tuple[Any, ...]) -> None:
+    def _hear(self, worker: _Worker, message: tuple[Any, ...], file: int | None) -> None:
         match message:
             case ("ready",) if worker.channel is not None:
                 worker.ready = True
@@ -211,6 +212,12 @@ class Crew:
                     worker.channel.send(question)
                 worker.questions.clear()
                 self._running.lot.stir_everywhere()  # what it keeps may be what others wait for
+            case ("serve",):
+                handed = socket.socket(fileno=file)
+                if self._stopping:
+                    handed.close()  # as others that have nothing in hand
+                else:
+                    self._take_in(handed)
             case ("finished",):
                 worker.finished.set()
             case ("told", number, answer) if self._running.line is not None:

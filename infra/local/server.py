@@ -101,7 +101,7 @@ class _Server:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._serving = Serving(running)
-        self._crew = crew.Crew(running, told, self._serving.front, self._loop)
+        self._crew = crew.Crew(running, told, self._serving.front, self._loop, self._serving.take_in)
         self._told = 0  # how often it was told to stop
         self._stopping = asyncio.Event()
 

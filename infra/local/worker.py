@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import uvloop
 
@@ -19,6 +20,8 @@ from infra.local.shared import Shared
 
 _SWEEP_SECONDS = 1  # between looks for messages whose retention is over
 _BREATH_SECONDS = 0.05  # between pages of a purge
+_STRAYS = 16  # requests of one connection for the first process, in `_STRAY_SECONDS`, until it serves the connection
+_STRAY_SECONDS = 1.0
 _QUEUES = 10_000  # of which is remembered what the first process was told
 
 
@@ -31,6 +34,8 @@ class _Worker:
         self._ended = asyncio.Event()
         self._asked: dict[int, connection.Exchange] = {}
         self._numbers = itertools.count()
+        # Connection -> how many of its requests were for the first process, and since when.
+        self._strays: WeakKeyDictionary[connection.Connection, tuple[int, float]] = WeakKeyDictionary()
         self._due: dict[str, int] = {}  # queue id -> the moment (ms) that the first process was told of last
         self._channel = channel.Channel(end, self._loop, self._hear, _end_at_once)
 
@@ -99,6 +104,18 @@ class _Worker:
         self._channel.send(("ask", number, request, waits))
         if waits:
             exchange.when_gone(partial(self._lose, number))
+        if isinstance(exchange, connection.Connection):
+            self._note_stray(exchange)
+
+    def _note_stray(self, client: connection.Connection) -> None:
+        """Have the first process serve a connection that asks little else than what that one does."""
+        now = self._loop.time()
+        count, since = self._strays.get(client, (0, now))
+        if now - since > _STRAY_SECONDS:
+            count, since = 0, now
+        self._strays[client] = count + 1, since
+        if count + 1 == _STRAYS:
+            client.leave(lambda file: self._channel.send(("serve",), file))
 
     def _answer(self, number: int, response: http.Response) -> None:
         exchange = self._asked.pop(number, None)

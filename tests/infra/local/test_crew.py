@@ -390,7 +390,7 @@ def test_questions_to_a_worker_that_cannot_be_started_are_answered(tmp_path, mon
             answers.append(error)
 
     async def scenario() -> None:
-        made = crew.Crew(running, told, None, asyncio.get_running_loop())
+        made = crew.Crew(running, told, None, asyncio.get_running_loop(), lambda accepted: None)
         line.run(ask)
         if is_stopping:
             await made.finish(0)
@@ -429,6 +429,32 @@ def test_few_connections_stay_together_and_many_are_shared_out(tmp_path):
         for _ in range(2):  # again when the first ones are seen to have ended, which takes a moment
             await_that(lambda: sent(crew.ALONE) == [crew.ALONE, 0])
             await_that(lambda: sent(2 * crew.ALONE) == [crew.ALONE, crew.ALONE])
+
+
+def test_a_connection_that_only_asks_what_the_first_process_does_is_served_by_it(tmp_path):
+    with live.serving(tmp_path, "--port", "0", "--data", "kept", "--workers", "2") as server:
+        [worker] = await_workers(server, count=1)
+        fifo = dialects.Fifo(dialects.Endpoint(dialect="mns-fifo", port=0), "q")
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(server.connect()) for _ in range(crew.ALONE + 3)]
+            *_, asking, pipelining, other = connections
+            asking.send(fifo.create(30))
+            assert asking.read().status == 200
+            sends = fifo.sends()
+            for _ in range(100):
+                asking.send(next(sends))
+                assert asking.read().status == 201
+            for _ in range(20):  # answers to requests that came before are not left behind, nor are requests
+                pipelining.send(b"".join(next(sends) for _ in range(5)))
+                assert [pipelining.read().status for _ in range(5)] == [201] * 5
+            assert other.ask("GET", "/queues/q/messages?peekonly=true").status == 200
+            os.kill(worker, signal.SIGKILL)
+            for connection in (asking, pipelining):
+                assert connection.ask("GET", "/queues/q/messages?peekonly=true").status == 200
+            with pytest.raises((OSError, EOFError)):
+                other.ask("GET", "/queues/q/messages?peekonly=true")
+        await_workers(server, besides=frozenset({worker}), count=1)
+        assert server.ask("GET", "/queues/q").fields["ActiveMessages"] == "200"
 
 
 def await_that(happens: Callable[[], bool]) -> None:
