@@ -70,6 +70,9 @@ class Guest(Protocol):
     def sum_up(self, gathered: dict[str, Any]) -> None:
         """Write what is to be written once in a transaction, before its commit."""
 
+    def tell(self, gathered: dict[str, Any]) -> None:
+        """Note what has been committed, in the order of commits: within the engine's lock."""
+
     def announce(self, gathered: dict[str, Any]) -> None:
         """Tell what has been committed; in the thread that wrote and outside the engine's lock."""
 
@@ -369,6 +372,8 @@ class Database:
         if self.in_batch or not (self.touched or self.gathered):
             return None
         news = frozenset(self.touched), self.gathered
+        if self.gathered and self.guest is not None:
+            self.guest.tell(self.gathered)
         self._drop_news()
         return news
 

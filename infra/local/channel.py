@@ -32,7 +32,8 @@ class Channel:
         Args:
             end: a connected stream socket of the Unix family.
             loop: the event loop.
-            receive: is called with each message and the descriptor that came with it.
+            receive: is called with each message and the descriptor that came with it; None: it came with none, or this
+                process may have no more.
             lost: is called when the other end is gone.
         """
         self._end = end
@@ -104,7 +105,7 @@ class Channel:
                 return
             message, has_file = pickle.loads(self._in[_LENGTH.size : end])  # noqa: S301  # see the module
             self._in = self._in[end:]
-            self._receive(message, self._files.popleft() if has_file else None)
+            self._receive(message, self._files.popleft() if has_file and self._files else None)
 
     def _fail(self) -> None:
         if self._end.fileno() < 0:

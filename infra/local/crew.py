@@ -4,7 +4,7 @@
                      of queues
     worker           operations on messages of queues, which it keeps in a file of its own (`store.shards`); relays all
                      others here, so that what processes remember of queues and keys is changed in one place, and
-                     those whose messages are in another file; hands back a connection that asks little else
+                     those whose messages are in another file; hands back a connection that keeps asking them
 
 A worker that dies is replaced; the connections it had are lost. Workers end when the first process does, however it
 ends: they see the end of their channel.
@@ -212,7 +212,7 @@ class Crew:
                     worker.channel.send(question)
                 worker.questions.clear()
                 self._running.lot.stir_everywhere()  # what it keeps may be what others wait for
-            case ("serve",):
+            case ("serve",) if file is not None:
                 handed = socket.socket(fileno=file)
                 if self._stopping:
                     handed.close()  # as others that have nothing in hand

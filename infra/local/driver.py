@@ -170,8 +170,7 @@ class Driver:
 
     def expect(self, queue_id: str, moment: int, process: int = 0) -> None:
         """A message that is kept outside of the engine's tables, by some process, comes due at a moment (ms)."""
-        self._note(queue.partition(queue_id, 0), moment, process)
-        if moment < self._next_sweep:
+        if self._note(queue.partition(queue_id, 0), moment, process) and moment < self._next_sweep:
             self._upkept.wake(soon=True)
 
     def next_due(self) -> int | None:
@@ -252,10 +251,13 @@ class Driver:
         if due is not None:
             self._note(partition, due)
 
-    def _note(self, partition: str, due: int, process: int = 0) -> None:
+    def _note(self, partition: str, due: int, process: int = 0) -> bool:
+        """Note when something is due; whether it was not known already, or for later."""
         with self._due_lock:
-            if due < self._due.get((partition, process), due + 1):
+            is_news = due < self._due.get((partition, process), due + 1)
+            if is_news:
                 self._due[partition, process] = due
+        return is_news
 
     def _release_due(self) -> bool:
         now = self._clock.now()

@@ -25,7 +25,7 @@ from infra.local import connection, helpers, parking, runtime
 from infra.local.store import shards
 
 _THREADS = 16
-_REMEMBERED = 10_000  # paths
+_REMEMBERED, _LONGEST_REMEMBERED = 10_000, 512  # paths, and the characters of one
 Relay = Callable[[connection.Exchange, http.Request, bool], None]  # and whether a poll waits there
 Asker = Callable[[Any], None]  # is given the answer to a question of the first process
 _MESSAGES = re.compile(r"/health|/(queues|topics)/[^/]+/messages/?")
@@ -80,15 +80,18 @@ class _Elsewhere:
         self._visit.exchange.when_gone(tell)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
 def _is_own(path: str) -> bool:
     """Whether a worker serves it itself."""
     return _is_steady(path) and not path.startswith("/topics/")
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
 def _is_steady(path: str) -> bool:
     """Whether it changes nothing that processes remember."""
+    return _is_of_messages(path) if len(path) <= _LONGEST_REMEMBERED else _MESSAGES.fullmatch(path) is not None
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _is_of_messages(path: str) -> bool:
     return _MESSAGES.fullmatch(path) is not None
 
 

@@ -22,7 +22,7 @@ from chalicelib.wire import http
 
 LONGEST = 65_536  # bytes of a request; what is longer seldom comes in one piece
 MAKES = 64  # that get an expression of their own, in the life of the process: making one takes a millisecond
-_MOST_NAMES = 32  # headers of one of these
+_MOST_NAMES, _MOST_LETTERS = 32, 1024  # headers of one of these, and the characters of their names
 _KEPT, _LONGEST_KEPT = 256, 2048  # requests that may come again, and the bytes of one
 _TARGET = r"(/[!-\"$-~]*+)"  # possessive, as all that follows: nothing could be read in another way
 _VALUE = r"[!-~][ -~]*+(?<! )"
@@ -109,7 +109,8 @@ def _headers(names: Iterable[str], values: Iterable[str]) -> dict[str, str]:
 def _make(method: str, names: tuple[str, ...]) -> _Make | None:
     """What requests with this method and these headers are read by, if that is to be had."""
     made = _makes.get((method, names))
-    if made is None and len(_makes) < MAKES and len(names) <= _MOST_NAMES:
+    small = len(names) <= _MOST_NAMES and sum(map(len, names)) <= _MOST_LETTERS
+    if made is None and len(_makes) < MAKES and small:
         headers = "".join([rf"\r\n{re.escape(name)}: ({_VALUE})" for name in names])
         head = re.compile(rf"{method} {_TARGET} HTTP/1\.1{headers}")
         made = _makes[method, names] = _Make(method, tuple([name.lower() for name in names]), head)

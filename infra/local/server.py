@@ -37,6 +37,7 @@ class Serving:
         self._count = 0  # of connections, those arriving among them
         self._closed = closed
         self._ended = asyncio.Event()  # one more connection
+        self._finishing = False
         self.front = front.Front(running, self._loop, relay)
         self._watching = asyncio.ensure_future(self._watch())
         gc.freeze()  # what was made up to here stays: collections need not look at it
@@ -54,9 +55,12 @@ class Serving:
         self._arriving.discard(made)
         if made.cancelled() or made.exception() is not None:  # a client that has gone again is no news
             self._lose()
+        elif self._finishing:
+            made.result()[1].finish()
 
     async def finish(self, hurry: Callable[[], bool]) -> None:
         """Let what is in hand come to its end, in `GRACE_SECONDS` and while nobody says hurry; then hang up."""
+        self._finishing = True
         self._running.lot.close()
         for each in list(self._open):
             each.finish()

@@ -48,7 +48,7 @@ class _Worker:
         match message:
             case ("start", number, told, decided):
                 self._start(number, told, decided)
-            case ("serve",):
+            case ("serve",) if file is not None:
                 self._serving.take_in(socket.socket(fileno=file))
             case ("news", news):
                 self._learn(news)
@@ -108,7 +108,7 @@ class _Worker:
             self._note_stray(exchange)
 
     def _note_stray(self, client: connection.Connection) -> None:
-        """Have the first process serve a connection that asks little else than what that one does."""
+        """Have the first process serve a connection that keeps asking what that one does, whatever else it asks."""
         now = self._loop.time()
         count, since = self._strays.get(client, (0, now))
         if now - since > _STRAY_SECONDS:

@@ -47,7 +47,8 @@ class Ahead:
     def take(self, queue_id: str, limit: int) -> tuple[list[Row], int]:
         """Up to `limit` Active messages, best first, each of them once, and what the first one ranks of those left.
 
-        Whoever leaves one of them Active has to `forget` the queue afterwards, and so if he fails.
+        They are Active still: until that has been written nothing may be read of the queue but by `take`. Whoever
+        leaves one of them Active has to `forget` the queue afterwards, and so if he fails.
         """
         window = self._of(queue_id)
         rows = window.rows
@@ -68,7 +69,7 @@ class Ahead:
         window = self._windows.get(queue_id)
         if window is None:
             return
-        if place < window.last:
+        if place <= window.last:
             del self._windows[queue_id]
         else:
             window.whole = False
@@ -78,11 +79,13 @@ class Ahead:
         self._windows.pop(queue_id, None)
 
     def _of(self, queue_id: str) -> _Window:
-        if self._undone != self._db.undone or len(self._windows) > _MOST:
+        if self._undone != self._db.undone:
             self._undone = self._db.undone
             self._windows.clear()
         window = self._windows.get(queue_id)
         if window is None:
+            if len(self._windows) >= _MOST:
+                self._windows.clear()
             window = self._windows[queue_id] = _Window()
         return window
 

@@ -5,9 +5,10 @@ Of every queue two numbers, which may be too low, but are never too high:
     what the first one of its Active messages ranks
     the moment (ms) when the first one of those that wait comes due
 
-So who finds nothing at his own may see whether another process could have something. A third number says when somebody
-has claimed there, so that it is seen whether messages are looked after where they are. A queue has the place that its
-id makes; where several meet at one, what is told of it is only ever lowered, until the process begins anew.
+So who finds nothing at his own may see whether another process could have something, and who claims at his own whether
+anything may be due. A third number says when somebody has claimed there, so that it is seen whether messages are looked
+after where they are. A queue has the place that its id makes; where several meet at one, what is told of it is only
+ever lowered, until the process begins anew.
 """
 
 import functools

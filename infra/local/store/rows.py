@@ -33,7 +33,7 @@ _DUE = (
 )
 _CLAIM = (
     f"UPDATE queue_messages SET state = {State.WAITING:d}, visible_at = ?, stamp = ?, dequeues = dequeues + 1,"  # noqa: S608  # our own names
-    " first_at = ifnull(first_at, ?) WHERE n = ?"
+    f" first_at = ifnull(first_at, ?) WHERE n = ? AND state = {State.READY:d}"
 )
 _RELEASE = f"UPDATE queue_messages SET state = {State.READY:d} WHERE n = ?"  # noqa: S608  # our own names
 _BURY = "DELETE FROM queue_messages WHERE n = ?"
@@ -241,12 +241,16 @@ class Rows:
             if of.active or of.inactive or of.delayed:
                 self.db.add(layout.COUNT, queue_id, (of.active, of.inactive, of.delayed))
 
-    def announce(self, gathered: dict[str, Gathered]) -> None:
+    def tell(self, gathered: dict[str, Gathered]) -> None:
         """See `database.Guest`."""
         for queue_id, of in gathered.items():
             due = of.due if of.next_due is None else min(of.due, of.next_due)
             self.tells.tell_first(queue_id, of.first, sure=of.saw_first)
             self.tells.tell_due(queue_id, due, sure=of.saw_due)
+
+    def announce(self, gathered: dict[str, Gathered]) -> None:
+        """See `database.Guest`."""
+        for queue_id, of in gathered.items():
             if of.visible or of.next_due is not None:
                 self._announce(queue_id, of.visible, of.next_due)
 
@@ -306,16 +310,9 @@ class Rows:
         if self.tells.is_due(queue_id, now):
             self._release(queue_id, now, layout.RELEASES, dead)
         gathered = layout.gathered(self.db, queue_id)
-        taken = []
         try:
             ready, rest = self._ready(queue_id, limit, now, dead)
-            for row in ready:
-                n, stamp = row[0], self._ids.stamp()
-                self.db.write(_CLAIM, (visible_at, stamp, now, n))
-                dequeues, first_at, group_id = row[8:11]
-                payload = self.payloads.read(n, row[11:])
-                since = now if first_at is None else first_at
-                taken.append((*row[:6], visible_at, stamp, dequeues + 1, since, group_id, *payload))
+            taken = [self._take(row, now, visible_at) for row in ready]
         except BaseException:
             self._ahead.forget(queue_id)
             raise
@@ -326,6 +323,15 @@ class Rows:
         gathered.inactive += len(taken)
         gathered.wait_until(visible_at)
         return taken, None
+
+    def _take(self, row: Row, now: int, visible_at: int) -> Row:
+        """Claim an Active message; as it is then."""
+        n, stamp = row[0], self._ids.stamp()
+        if self.db.write(_CLAIM, (visible_at, stamp, now, n)).rowcount != 1:
+            raise errors.InternalError("A message that was read ahead is not Active any more.")
+        dequeues, first_at, group_id = row[8:11]
+        since = now if first_at is None else first_at
+        return (*row[:6], visible_at, stamp, dequeues + 1, since, group_id, *self.payloads.read(n, row[11:]))
 
     def _peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
         if self.tells.is_due(queue_id, now):
@@ -343,24 +349,24 @@ class Rows:
         What is too old or dead goes on the way; more than is cleared away at once is left for the next time.
         """
         found: list[Row] = []
-        gone = stuck = 0
+        gone, stuck = 0, bounds.NOTHING
         while True:
             page, rest = self._ahead.take(queue_id, limit - len(found))
             for row in page:
                 if row[5] <= now:
                     self._bury(queue_id, row, State.READY)
                 elif dead is not None and dead.takes(row[8]):
-                    stuck += not self._bring(row, State.READY, now, dead)
+                    if not self._bring(row, State.READY, now, dead):
+                        stuck = min(stuck, bounds.rank(row[3], row[6]))
                 else:
                     found.append(row)
                     continue
                 gone += 1
             if not page or len(found) == limit or gone >= layout.BURIALS:
                 break
-        if stuck:
+        if stuck < bounds.NOTHING:
             self._ahead.forget(queue_id)
-            rest = self._ahead.first(queue_id)
-        return found, rest
+        return found, min(rest, stuck)
 
     def _next_due(self, queue_id: str) -> int | None:
         """When the first one is due of the messages that wait."""

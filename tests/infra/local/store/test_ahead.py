@@ -1,6 +1,7 @@
 """Messages are read before they are claimed: whatever comes between, a claim takes those that come first now."""
 
 import contextlib
+from concurrent import futures
 from dataclasses import dataclass
 
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from chalicelib.model import errors
+from chalicelib.model import dead_letter, errors
 from infra.local.store import bounds
+from tests.conftest import NOW
 from tests.infra.local.store.test_messages import Kept
 from tests.storage import test_messages as ordinary
+from tests.storage.test_resources import HERE
 
 HIDDEN = 30_000
 COUNTS = st.integers(1, 5)
@@ -24,6 +27,7 @@ class Known:
 
     place: Place
     expires_at: int
+    dequeues: int = 0
 
 
 class Claims(RuleBasedStateMachine):
@@ -33,6 +37,9 @@ class Claims(RuleBasedStateMachine):
         super().__init__()
         self.kept = Kept(None)
         self.of = ordinary.make_queue()
+        self.route = dead_letter.Route(
+            namespace=HERE, source=self.of, target=ordinary.make_queue(), max_receive_count=2
+        )
         self.waiting: dict[str, Known] = {}
         self.active: dict[str, Known] = {}
 
@@ -55,22 +62,24 @@ class Claims(RuleBasedStateMachine):
             self.kept.claim(self.of, now=self.kept.now, limit=limit)
             raise ZeroDivisionError
 
-    @rule(limit=COUNTS)
-    def claim(self, limit: int):
+    @rule(limit=COUNTS, is_dead=st.booleans())
+    def claim(self, limit: int, *, is_dead: bool):
+        """What was received twice is dead, if there is a dead-letter queue, and cannot go, for that queue is gone."""
         self._time_passes()
-        best = sorted(self.active, key=lambda name: self.active[name].place)[:limit]
-        assert [found.message_id for found in self.kept.claim(self.of, now=self.kept.now, limit=limit)] == best
+        best = self._best(limit, is_dead=is_dead)
+        found = self.kept.claim(self.of, now=self.kept.now, limit=limit, dead=self.route if is_dead else None)
+        assert [each.message_id for each in found] == best
         for name in best:
             known = self.waiting[name] = self.active.pop(name)
             known.place = (known.place[0], self.kept.now + HIDDEN, name)
+            known.dequeues += 1
 
-    @rule(limit=COUNTS)
-    def peek(self, limit: int):
+    @rule(limit=COUNTS, is_dead=st.booleans())
+    def peek(self, limit: int, *, is_dead: bool):
         self._time_passes()
-        found = self.kept.messages.peek(self.of, limit=limit, now=self.kept.now)
-        assert [each.message_id for each in found] == sorted(self.active, key=lambda name: self.active[name].place)[
-            :limit
-        ]
+        dead = self.route if is_dead else None
+        found = self.kept.messages.peek(self.of, limit=limit, now=self.kept.now, dead=dead)
+        assert [each.message_id for each in found] == self._best(limit, is_dead=is_dead)
 
     @rule(seconds=st.sampled_from([1, 3, 31]))
     def wait(self, seconds: int):
@@ -101,6 +110,10 @@ class Claims(RuleBasedStateMachine):
         states = "sum(state = 0), sum(state = 1 AND dequeues > 0), sum(state = 1 AND dequeues = 0)"
         rows = self.kept.messages.rows.db.execute(f"SELECT {states} FROM queue_messages").fetchone()  # noqa: S608
         assert self.kept.count(self.of) == tuple(count or 0 for count in rows)
+
+    def _best(self, limit: int, *, is_dead: bool) -> list[str]:
+        alive = [name for name, known in self.active.items() if not (is_dead and self.route.takes(known.dequeues))]
+        return sorted(alive, key=lambda name: self.active[name].place)[:limit]
 
     def _put(self, priority: int, delay: int, retention: int) -> None:
         now = self.kept.now
@@ -146,12 +159,59 @@ def test_a_claim_that_fails_passes_nothing_over(kept, monkeypatch):
         assert [found.body for found in kept.claim(of)] == ["1"]
 
 
-def test_many_queues_are_not_all_remembered(kept):
+@pytest.mark.parametrize(("limit", "times"), [(1, 3), (16, 1), (2, 2)])
+def test_many_queues_are_not_all_remembered(kept, limit, times):
     queues = [ordinary.make_queue() for _ in range(300)]
     for of in queues:
         kept.messages.put_all(of, [ordinary.make_message(f"{number}") for number in range(3)])
-    bodies = [[found.body for found in kept.claim(of)] for _ in range(3) for of in queues]
-    assert bodies == [[f"{number}"] for number in range(3) for _ in queues]
+    got: dict[str, list[str]] = {of.queue_id: [] for of in queues}
+    for _ in range(times):
+        for of in queues:
+            got[of.queue_id] += [found.body for found in kept.claim(of, limit=limit)]
+    assert list(got.values()) == [["0", "1", "2"]] * len(queues)
+    assert {kept.count(of) for of in queues} == {(0, 3, 0)}
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_dead_letter_that_cannot_go_does_not_bring_back_what_was_received_with_it(kept, deleted):
+    of, gone = ordinary.make_queue(), ordinary.make_queue()
+    dead = dead_letter.Route(namespace=HERE, source=of, target=gone, max_receive_count=1)
+    kept.messages.put(of, ordinary.make_message("dead", priority=8, expires_at=NOW + 10**9))
+    kept.claim(of)
+    kept.messages.put(of, ordinary.make_message("live", priority=1, expires_at=NOW + 10**9))
+    now = NOW + HIDDEN
+    [live] = kept.claim(of, now=now, limit=2, dead=dead)
+    if deleted:
+        assert kept.messages.delete([live.receipt(of)], now=now) == (None,)
+    assert (live.body, kept.claim(of, now=now, limit=2, dead=dead)) == ("live", ())
+    assert kept.count(of) == (1, 0 if deleted else 1, 0)
+    assert kept.messages.rows.tells.first(of.queue_id) <= bounds.rank(8, now)
+
+
+def test_what_is_told_to_other_processes_is_told_in_the_order_of_commits(kept, monkeypatch):
+    tell, told = kept.messages.rows.tells.tell_first, []
+
+    def watched(queue_id: str, rank: int, *, sure: bool) -> None:
+        with futures.ThreadPoolExecutor(1) as other:  # whoever else wants to write has to wait
+            told.append(other.submit(engine_is_free).result())
+        tell(queue_id, rank, sure=sure)
+
+    lock = kept.engine._lock  # the engine's own
+
+    def engine_is_free() -> bool:
+        free = lock.acquire(blocking=False)
+        if free:
+            lock.release()
+        return free
+
+    monkeypatch.setattr(kept.messages.rows.tells, "tell_first", watched)
+    of = ordinary.make_queue()
+    kept.messages.put(of, ordinary.make_message())
+    with kept.engine.batch():
+        kept.claim(of)
+    kept.messages.peek(of, limit=1, now=NOW)
+    assert told
+    assert not any(told)
 
 
 def test_what_was_read_is_gone_with_a_purge(kept):
