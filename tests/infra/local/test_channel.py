@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import pickle
 import socket
+import struct
 
 from infra.local import channel
 
@@ -39,3 +41,21 @@ def test_a_descriptor_for_an_end_that_is_gone_is_closed():
             return pipe.read()  # which ends when nobody can write any more
 
     assert asyncio.run(run()) == b""
+
+
+def test_a_message_whose_descriptor_did_not_come_is_heard_without_it():
+    async def run() -> list[tuple[object, int | None]]:
+        heard: list[tuple[object, int | None]] = []
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        end = channel.Channel(ours, loop, lambda *message: heard.append(message), lambda: None)
+        for message in ((("serve",), True), (("next",), False)):  # as where a process may have no descriptor more
+            content = pickle.dumps(message)
+            theirs.send(struct.pack(">I", len(content)) + content)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        end.close()
+        theirs.close()
+        return heard
+
+    assert asyncio.run(run()) == [(("serve",), None), (("next",), None)]

@@ -45,7 +45,7 @@ class Worker:
 
     async def poll(self, client: Client) -> None:
         sent = live.request("GET", "/queues/q/messages?waitseconds=20", host="local")
-        asked = heads.read(sent, address="127.0.0.1", arrived_at=self.front.now())
+        asked = heads.Reader().read(sent, address="127.0.0.1", arrived_at=self.front.now())
         assert asked is not None
         self.front.take(client, asked)
         await turns()
@@ -152,3 +152,11 @@ def test_what_fails_with_others_is_answered_once_though_another_process_was_to_a
         failed.front.close()
 
     run(scenario)
+
+
+def test_long_paths_are_not_remembered():
+    front._is_of_messages.cache_clear()
+    for path in ("/queues/q/messages", f"/queues/{'q' * 60_000}/messages", "/queues/q", "/topics/t/messages"):
+        assert front._is_steady(path) is path.endswith("messages")
+        assert front._is_own(path) is (path.endswith("messages") and path.startswith("/queues"))
+    assert front._is_of_messages.cache_info().currsize == 3

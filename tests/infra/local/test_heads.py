@@ -227,3 +227,10 @@ def test_only_some_makes_get_an_expression_and_others_are_read_too(monkeypatch):
         found = [reader.read(data, address="", arrived_at=0) for _ in range(2)]
         assert [each.headers[f"name{number}"] for each in found] == ["local"] * 2
     assert len(heads._makes) == heads.MAKES
+
+
+def test_long_names_get_no_expression(monkeypatch):
+    monkeypatch.setattr(heads, "MAKES", len(heads._makes) + 1)
+    data = SENT.replace(b"Host", b"Host: a\r\n" + b"N" * 2000)
+    assert heads.Reader().read(data, address="", arrived_at=0) is not None
+    assert len(heads._makes) == heads.MAKES - 1
