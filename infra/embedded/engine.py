@@ -110,7 +110,7 @@ class EmbeddedEngine:
         self._lock = threading.RLock()
         self._listeners: tuple[Listener, ...] = ()
         self._db = database.Database(path, durability)
-        self._batch = _Batch(self)
+        self._batch = _Batch(self._enter_batch, self._leave_batch)
         try:
             self._catalog = catalog.Catalog(self._db)
         except sqlite3.DatabaseError as error:
@@ -146,7 +146,7 @@ class EmbeddedEngine:
         """
         return self._batch
 
-    def enter_batch(self) -> None:
+    def _enter_batch(self) -> None:
         """Begin what `batch` describes."""
         self._lock.acquire()
         try:
@@ -155,7 +155,7 @@ class EmbeddedEngine:
             self._lock.release()
             raise
 
-    def leave_batch(self, *, failed: bool) -> None:
+    def _leave_batch(self, *, failed: bool) -> None:
         """End it."""
         try:
             if failed:
@@ -494,14 +494,15 @@ class EmbeddedEngine:
 class _Batch:
     """The context of a batch; there is one for all, since every group of requests enters it."""
 
-    def __init__(self, engine: EmbeddedEngine) -> None:
-        self._engine = engine
+    def __init__(self, enter: Callable[[], None], leave: Callable[..., None]) -> None:
+        self._enter = enter
+        self._leave = leave
 
     def __enter__(self) -> None:
-        self._engine.enter_batch()
+        self._enter()
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._engine.leave_batch(failed=kind is not None)
+        self._leave(failed=kind is not None)
 
 
 def _raise(error: BaseException) -> NoReturn:
