@@ -30,7 +30,6 @@ _DATES_KEPT = 256
 _CLIENTS_KEPT = 64  # by the names of the headers they send
 _DATES = ("date", "x-mns-date")
 _Signable: TypeAlias = tuple[str, str, str, str]  # target, Content-MD5, Content-Type, date
-_Keyed: TypeAlias = "tuple[hashlib._Hash, hashlib._Hash]"  # noqa: SLF001  # the only name of the type
 _TERMINATORS = {  # prefix of the header -> prefix of the secret, end of the scope
     "MNS4-HMAC-SHA256": ("aliyun_v4", "aliyun_v4_request"),
     "APSARA-MNS4-HMAC-SHA256": ("apsara_v4", "apsara_v4_request"),
@@ -121,19 +120,15 @@ def check_date(request: http.Request, now: int) -> None:
     Raises:
         errors.MissingDateHeader, errors.InvalidDateHeader, errors.TimeExpired: it is not so.
     """
-    is_dated = False
-    for name in _DATES:
-        text = request.headers.get(name)
-        if not text:
-            continue
-        is_dated = True
+    dates = _dates(request)
+    if not dates:
+        raise errors.MissingDateHeader
+    for text in dates:
         if abs(_timestamp(text) - now / 1000) > limits.CLOCK_SKEW_SECONDS:
             raise errors.TimeExpired(
                 f"The date of the request is {text}, but the server's is {utils.formatdate(now / 1000, usegmt=True)};"
                 " they should not differ by more than 15 minutes."
             )
-    if not is_dated:
-        raise errors.MissingDateHeader
 
 
 def check_version(request: http.Request) -> None:
@@ -178,37 +173,25 @@ def verify(request: http.Request, authorization: V2 | V4, secret: str) -> str | 
     return expected
 
 
-def _mac(keyed: _Keyed, text: str) -> bytes:
-    """The MAC of a text; copying what has the key already costs less than half of making it anew."""
-    inner, outer = keyed
-    inner, outer = inner.copy(), outer.copy()
-    inner.update(text.encode())
-    outer.update(inner.digest())
-    return outer.digest()
-
-
-def _keyed(key: bytes, algorithm: str) -> _Keyed:
-    """An HMAC that has its key: its inner and its outer hash (RFC 2104), which are quicker to copy than `hmac.HMAC`."""
-    block = hashlib.new(algorithm).block_size
-    padded = (key if len(key) <= block else hashlib.new(algorithm, key).digest()).ljust(block, b"\0")
-    return (
-        hashlib.new(algorithm, bytes([byte ^ 0x36 for byte in padded])),
-        hashlib.new(algorithm, bytes([byte ^ 0x5C for byte in padded])),
-    )
+def _mac(keyed: hmac.HMAC, text: str) -> bytes:
+    """The MAC of a text; copying a keyed state costs half of what it takes to make one."""
+    mac = keyed.copy()
+    mac.update(text.encode())
+    return mac.digest()
 
 
 @functools.lru_cache(maxsize=_KEYS_KEPT)
-def _v2_keyed(secret: str) -> _Keyed:
-    return _keyed(secret.encode(), "sha1")
+def _v2_keyed(secret: str) -> hmac.HMAC:
+    return hmac.new(secret.encode(), digestmod="sha1")
 
 
 @functools.lru_cache(maxsize=_KEYS_KEPT)
-def _v4_keyed(secret: str, date: str, region: str, terminator: str) -> _Keyed:
+def _v4_keyed(secret: str, date: str, region: str, terminator: str) -> hmac.HMAC:
     """Keyed with the signing key of one day, region and product."""
     key = secret.encode()
     for part in (date, region, "mns", terminator):
         key = hmac.digest(key, part.encode(), "sha256")
-    return _keyed(key, "sha256")
+    return hmac.new(key, digestmod="sha256")
 
 
 def _canonical_queries(query: str) -> Iterator[str]:

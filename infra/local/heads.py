@@ -15,7 +15,6 @@ found by their hash, so how long that takes tells nobody how much of a signature
 
 import functools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chalicelib.wire import http
@@ -71,9 +70,8 @@ class Reader:
             split = _split(text)
             if split is None:
                 return None
-            method, target, names, values = split
-            read = method, target, _headers(names, values)
-            self._make = _make(method, names)
+            read, names = split
+            self._make = _make(read[0], names)
         return _request(*read, body, address, arrived_at) if end else None
 
 
@@ -84,26 +82,20 @@ def _first(data: bytes) -> http.Request | None:
     split = _split(head.decode("latin-1"))
     if split is None or not end or body:
         return None
-    method, target, names, values = split
-    return _request(method, target, _headers(names, values), body)
+    return _request(*split[0], body)
 
 
-def _split(head: str) -> tuple[str, str, tuple[str, ...], list[str]] | None:
-    """Method, target, the names of the headers and their values; None: the parser decides."""
+def _split(head: str) -> tuple[tuple[str, str, dict[str, str]], tuple[str, ...]] | None:
+    """Method, target and headers, and the names of these as they were sent; None: the parser decides."""
     found = _HEAD.fullmatch(head)
     if found is None:
         return None
     method, target, rest = found.groups()
     pairs = [line.partition(": ") for line in rest.split("\r\n")[1:]]  # before the first one is nothing
-    names = tuple([name for name, _, _ in pairs])
-    lower = {name.lower() for name in names}
-    if len(lower) < len(names) or not _NEGOTIATED.isdisjoint(lower):
+    headers = {name.lower(): value for name, _, value in pairs}
+    if len(headers) < len(pairs) or not _NEGOTIATED.isdisjoint(headers):
         return None
-    return method, target, names, [value for _, _, value in pairs]
-
-
-def _headers(names: Iterable[str], values: Iterable[str]) -> dict[str, str]:
-    return dict(zip(map(str.lower, names), values, strict=True))
+    return (method, target, headers), tuple([name for name, _, _ in pairs])
 
 
 def _make(method: str, names: tuple[str, ...]) -> _Make | None:

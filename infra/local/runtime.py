@@ -120,9 +120,9 @@ def start(
             if next_due is not None:
                 runner.expect(queue_id, next_due)
 
-        messages = _messages(told, moved, held, 0) or made
+        apart = _messages(told, moved, held, 0)
         line = _line() if told.workers > 1 else None
-        keep = None if told.engine == "moto" else _Keep(messages, heard, shared, max(1, told.workers), others=line)
+        keep = None if told.engine == "moto" else _Keep(apart or made, heard, shared, max(1, told.workers), others=line)
         application = _application(
             decided,
             made,
@@ -142,7 +142,7 @@ def start(
             clock=moved,
             lot=lot,
             run=run,
-            messages=None if messages is made else messages,
+            messages=apart,
         )
         if keep is not None and keep.mine is not None:
             _take_over(keep.mine, told, moved)
@@ -157,7 +157,7 @@ def start(
             clock=moved,
             shared=shared,
             held=held.pop_all(),
-            together=engine.together(made, None if messages is made else messages),
+            together=engine.together(made, apart),
             outbox=sent,
             rows=keep.mine if keep is not None else None,
             shards=keep.shards if keep is not None else None,

@@ -21,11 +21,6 @@ NOTHING = 1 << 62  # comes after every rank and every moment
 _MOMENT_BITS = 48
 
 
-def numbers() -> MutableSequence[int]:
-    """The numbers of one process, for nobody else."""
-    return [0] * NUMBERS
-
-
 def priority_of(rank: int) -> int:
     """The priority in a rank."""
     return rank >> _MOMENT_BITS
@@ -39,9 +34,9 @@ def rank(priority: int, visible_at: int) -> int:
 class Bounds:
     """What one process tells of its messages; all zero, which says nothing, until it does."""
 
-    def __init__(self, numbers: MutableSequence[int]) -> None:
-        """Set up; there are `NUMBERS` numbers."""
-        self._numbers = numbers
+    def __init__(self, numbers: MutableSequence[int] | None = None) -> None:
+        """Set up; there are `NUMBERS` numbers, which nobody else sees if they are not given."""
+        self._numbers = [0] * NUMBERS if numbers is None else numbers
         self._queues: dict[int, str | None] = {}  # by place, of which anything was told; None: of several
 
     def first(self, queue_id: str) -> int:

@@ -129,7 +129,7 @@ def here(
 ) -> Messages:
     """Messages in the file of an engine of this process, see `rows.Rows`; `among` adds those of other processes."""
     codec = payloads.Codec(seal)
-    told = tells or bounds.Bounds(bounds.numbers())
+    told = bounds.Bounds() if tells is None else tells
     mine = rows.Rows(engine=engine, codec=codec, queues=queues, ids=ids, announce=announce, tells=told)
     return Messages(among(mine), codec)
 

@@ -207,7 +207,7 @@ class Rows:
             queues=self._queues,
             ids=self._ids,
             announce=lambda *_: None,
-            tells=bounds.Bounds(bounds.numbers()),
+            tells=bounds.Bounds(),
         )
         while page := other._read(lambda: other.db.execute(_PAGE).fetchall()):
             self._transact(functools.partial(self._take_in, page))
@@ -219,13 +219,12 @@ class Rows:
             if not copy.rowcount:
                 continue
             queue_id, state, priority, visible_at, dequeues = row[0], row[3], row[4], row[7], row[9]
-            gathered = layout.gathered(self.db, queue_id)
             if state == State.WAITING:
+                gathered = layout.gathered(self.db, queue_id)
                 gathered.count(state, dequeues, 1)
                 gathered.wait_until(visible_at)
             else:
-                gathered.put(bounds.rank(priority, visible_at))
-                self._ahead.forget(queue_id)
+                self._become_active(queue_id, (priority, visible_at, row[1]))
             if (body, properties, sealed) != payloads.APART:
                 self.db.write(payloads.INSERT_APART, (copy.lastrowid, body, properties, sealed))
 
@@ -294,21 +293,23 @@ class Rows:
 
     def _insert(self, new: New) -> None:
         queue_id, message_id, _, priority, enqueued_at, _, visible_at = new[:7]
-        gathered = layout.gathered(self.db, queue_id)
         if visible_at > enqueued_at:
             self.payloads.insert(new, State.WAITING)
+            gathered = layout.gathered(self.db, queue_id)
             gathered.delayed += 1
             gathered.wait_until(visible_at)
         else:
             self.payloads.insert(new, State.READY)
-            gathered.put(bounds.rank(priority, visible_at))
-            self._ahead.put(queue_id, (priority, visible_at, message_id))
+            self._become_active(queue_id, (priority, visible_at, message_id))
+
+    def _become_active(self, queue_id: str, place: ahead.Place) -> None:
+        """Note that there is one more Active message."""
+        layout.gathered(self.db, queue_id).put(bounds.rank(place[0], place[1]))
+        self._ahead.put(queue_id, place)
 
     def _claim(
         self, queue_id: str, limit: int, now: int, visible_at: int, dead: dead_letter.Route | None
     ) -> tuple[list[Row], int | None]:
-        if self.tells.is_due(queue_id, now):
-            self._release(queue_id, now, layout.RELEASES, dead)
         gathered = layout.gathered(self.db, queue_id)
         try:
             ready, rest = self._ready(queue_id, limit, now, dead)
@@ -334,8 +335,6 @@ class Rows:
         return (*row[:6], visible_at, stamp, dequeues + 1, since, group_id, *self.payloads.read(n, row[11:]))
 
     def _peek(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> list[Row]:
-        if self.tells.is_due(queue_id, now):
-            self._release(queue_id, now, layout.RELEASES, dead)
         self._ahead.forget(queue_id)
         try:
             ready, _ = self._ready(queue_id, limit, now, dead)
@@ -346,8 +345,11 @@ class Rows:
     def _ready(self, queue_id: str, limit: int, now: int, dead: dead_letter.Route | None) -> tuple[list[Row], int]:
         """Up to `limit` Active messages, best first, and what those rank that are left.
 
-        What is too old or dead goes on the way; more than is cleared away at once is left for the next time.
+        What is due becomes Active before. What is too old or dead goes on the way; more than is cleared away at once is
+        left for the next time.
         """
+        if self.tells.is_due(queue_id, now):
+            self._release(queue_id, now, layout.RELEASES, dead)
         found: list[Row] = []
         gone, stuck = 0, bounds.NOTHING
         while True:
@@ -382,10 +384,8 @@ class Rows:
                 self._bury(queue_id, row, State.WAITING)
             elif dead is None or not dead.takes(row[8]) or not self._bring(row, State.WAITING, now, dead):
                 self.db.write(_RELEASE, (row[0],))
-                gathered = layout.gathered(self.db, queue_id)
-                gathered.count(State.WAITING, row[8], -1)
-                gathered.put(bounds.rank(row[3], row[6]))
-                self._ahead.put(queue_id, (row[3], row[6], row[1]))
+                layout.gathered(self.db, queue_id).count(State.WAITING, row[8], -1)
+                self._become_active(queue_id, (row[3], row[6], row[1]))
         return ports.Released(count=len(due), next_due=self._next_due(queue_id))
 
     def _bury(self, queue_id: str, row: Row, state: State) -> None:
