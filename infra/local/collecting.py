@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from infra.local import alarm
+
 SECONDS = 0.002  # between two of them; what comes first after a pause is told at once
 LAZY_SECONDS = 0.02  # likewise, where nobody waits for it: whoever begins to wait meanwhile is told in time
 
@@ -32,23 +34,15 @@ class Collected(Generic[Key]):
         self._waited_for = waited_for
         self._counts: Counter[Key] = Counter()
         self._told = 0.0
-        self._handle: asyncio.TimerHandle | None = None
-        self._moment = 0.0  # of the handle
+        self._alarm = alarm.Alarm(loop, self._flush)
 
     def add(self, key: Key, count: int) -> None:
         """Count."""
         self._counts[key] += count
-        moment = self._told + (SECONDS if self._waited_for() else LAZY_SECONDS)
-        if self._handle is not None:
-            if self._moment <= moment:
-                return
-            self._handle.cancel()
         if not self._loop.is_closed():
-            self._moment = moment
-            self._handle = self._loop.call_at(moment, self._flush)
+            self._alarm.set(self._told + (SECONDS if self._waited_for() else LAZY_SECONDS))
 
     def _flush(self) -> None:
-        self._handle = None
         counts, self._counts = self._counts, Counter()
         self._told = self._loop.time()
         self._tell(dict(counts))

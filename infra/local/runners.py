@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chalicelib import telemetry
+from infra.local import alarm
 
 RETRY_SECONDS = 0.1  # after work that failed
 _LAZY_SECONDS = 0.1  # the work is put off by this while nobody waits for a message: much at once costs less
@@ -90,12 +91,12 @@ class _LoopRunner:
         self._waited_for: Callable[[], bool] = lambda: True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self._handle: asyncio.TimerHandle | None = None
-        self._moment = 0.0  # of the handle
+        self._alarm: alarm.Alarm | None = None  # on the loop
 
     def attach(self, loop: asyncio.AbstractEventLoop, waited_for: Callable[[], bool]) -> None:
         """See `OnLoop.attach`."""
         self._loop, self._thread, self._waited_for = loop, threading.get_ident(), waited_for
+        self._alarm = alarm.Alarm(loop, self._run)
         self._schedule(0)
 
     def start(self) -> None:
@@ -119,18 +120,10 @@ class _LoopRunner:
             telemetry.logger.exception("the driver's last work failed")
 
     def _schedule(self, seconds: float) -> None:
-        if self._loop is None:
-            return
-        moment = self._loop.time() + seconds
-        if self._handle is not None:
-            if self._moment <= moment:
-                return
-            self._handle.cancel()
-        self._moment = moment
-        self._handle = self._loop.call_at(moment, self._run)
+        if self._loop is not None and self._alarm is not None:
+            self._alarm.set(self._loop.time() + seconds)
 
     def _run(self) -> None:
-        self._handle = None
         try:
             self._work()
         except Exception:  # noqa: BLE001  # without the driver nothing is counted or released
